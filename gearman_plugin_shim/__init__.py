@@ -1,0 +1,1 @@
+"""The bridge from Gearman to Jenkins masters; follows in an issue of its own."""
