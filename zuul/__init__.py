@@ -1,3 +1,3 @@
 """The gate: hears reviews, tests them in order, merges what passed."""
 
-__version__ = "2.6.0"
+__version__ = "0.1.0"
