@@ -1,0 +1,1 @@
+"""The sans-IO scheduler: a function of (state, events, now) to commands."""

@@ -1,0 +1,1 @@
+"""A leaf shared by all three packages: imports nothing of ours but itself."""

@@ -1,0 +1,130 @@
+"""Everything the core can ask for, as imperative wishes. Frozen, plain, safe to cross threads.
+
+Each command that needs an answer carries an id that comes back in exactly one event, whatever
+happens: the drivers see to it that every wait ends.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+from zuul.model.change import Changeish
+from zuul.model.layout import ActionKind, MergeMode, Precedence, ReportAction
+
+
+@dataclass(frozen=True, slots=True)
+class LaunchBuild:
+    """Submit a build to Gearman. Answers: BuildStarted (at most one), BuildCompleted (one)."""
+
+    #: ZUUL_UUID and Gearman unique, 32 hex digits
+    build: str
+    job: str
+    #: `build:JOB` or `build:JOB:NODE`
+    function: str
+    parameters: Mapping[str, str | None]
+    precedence: Precedence
+
+
+@dataclass(frozen=True, slots=True)
+class CancelBuild:
+    """Take a build out of the Gearman queue, or stop it. Its end is still told, once."""
+
+    build: str
+
+
+@dataclass(frozen=True, slots=True)
+class DescribeBuild:
+    """Give a running or finished build a description in HTML; nothing is answered."""
+
+    build: str
+    html: str
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SeriesItem:
+    """One item of a series to merge, linked to the item merged before it.
+
+    A series of N items that share their heads costs one object an item, not N: the merge driver
+    names only the parent where the merger has it, and walks the links where it has not.
+    """
+
+    #: id of the MergeChanges that carried (or carries) this item
+    request: str
+    project: str
+    connection: str
+    merge_mode: MergeMode
+    refspec: str
+    branch: str
+    #: `Z` + 32 hex digits
+    zuul_ref: str
+    number: str
+    patchset: str
+    ahead: SeriesItem | None = field(default=None, repr=False)
+
+    def front_first(self) -> list[SeriesItem]:
+        """The whole series, in merge order, this item last."""
+        return list(self._back_first())[::-1]
+
+    def _back_first(self) -> Iterator[SeriesItem]:
+        item: SeriesItem | None = self
+        while item is not None:
+            yield item
+            item = item.ahead
+
+
+@dataclass(frozen=True, slots=True)
+class MergeChanges:
+    """Merge `item` on top of the items ahead of it. Answer: MergeCompleted."""
+
+    request: str
+    item: SeriesItem
+    precedence: Precedence
+
+
+@dataclass(frozen=True, slots=True)
+class UpdateRepo:
+    """Bring a merger's clone up to date. Answer: RepoUpdated."""
+
+    request: str
+    project: str
+    connection: str
+    precedence: Precedence
+
+
+@dataclass(frozen=True, slots=True)
+class TestedState:
+    """What passed: a submit is right only from `base_tree` to `tree`. None: merger did not say."""
+
+    commit: str | None
+    tree: str | None
+    base_tree: str | None
+
+    __test__ = False  # not a test class, whatever pytest thinks of its name
+
+
+@dataclass(frozen=True, slots=True)
+class SendReport:
+    """Tell reporters. Answer: ReportCompleted. Reports on one change keep their order."""
+
+    report: str
+    pipeline: str
+    kind: ActionKind
+    change: Changeish
+    #: the connection that supplied the change: it says whether the change merged
+    source: str
+    reporters: tuple[ReportAction, ...]
+    message: str
+    #: set when the report is to merge the change: the change must then be re-checked, submitted by
+    #: its exact revision, and the merged tree compared
+    submit: TestedState | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class StopProcess:
+    """Graceful exit is done: nothing runs any more."""
+
+
+Command = (
+    LaunchBuild | CancelBuild | DescribeBuild | MergeChanges | UpdateRepo | SendReport | StopProcess
+)

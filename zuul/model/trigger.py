@@ -1,0 +1,54 @@
+"""What a trigger heard, parsed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from zuul.model.change import Approval, ChangeKey
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """Who did it; fields are None where the server does not tell them."""
+
+    username: str | None = None
+    email: str | None = None
+    name: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TriggerEvent:
+    """One past-tense fact from a connection, `timer` or `zuul`."""
+
+    #: name of the connection it came from; `timer` and `zuul` are built in
+    connection: str
+    #: Gerrit's word (patchset-created, ...), `timer`, `project-change-merged`,
+    #: `parent-change-enqueued`
+    type: str
+    project: str | None = None
+    branch: str | None = None
+    number: str | None = None
+    patchset: str | None = None
+    #: refs/changes/.. of the patch set
+    refspec: str | None = None
+    change_url: str | None = None
+    account: Account | None = None
+    comment: str | None = None
+    #: what this very event voted
+    approvals: tuple[Approval, ...] = ()
+    #: of ref-updated, exactly as the server sent it (after strip_branch_ref)
+    ref: str | None = None
+    oldrev: str | None = None
+    newrev: str | None = None
+    #: a timer addresses one pipeline directly
+    forced_pipeline: str | None = None
+    #: of parent-change-enqueued: the pipeline in which the parent was enqueued
+    pipeline: str | None = None
+    #: epoch seconds at which it was heard
+    received_at: float = 0.0
+
+    @property
+    def change_key(self) -> ChangeKey | None:
+        if self.number is None or self.patchset is None:
+            return None
+        return ChangeKey(self.connection, self.number, self.patchset)
