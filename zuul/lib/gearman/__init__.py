@@ -1,0 +1,1 @@
+"""Everything the suite says and hears in Gearman's language."""

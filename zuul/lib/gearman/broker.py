@@ -1,0 +1,384 @@
+"""The Gearman server without its sockets: bytes of a connection in, bytes for connections out.
+
+The semantics are those of gear's server, on which Zuul's embedded server has always run: no
+coalescing by unique, a job whose worker disconnects fails and is not given to another, a client
+that disconnects takes its foreground jobs with it. Unlike gear's, this one answers every packet
+that wants an answer, believes reports only from the worker a job was assigned to, and has limits.
+
+Nothing in here waits, reads a clock or touches a socket; `server.py` does.
+"""
+
+from __future__ import annotations
+
+import heapq
+import logging
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Final
+
+from zuul.lib.gearman.commands import TextCommands
+from zuul.lib.gearman.packets import (
+    MAX_PACKET_BYTES,
+    PACKET_NAMES,
+    REQUEST,
+    Packet,
+    PacketType,
+    StreamReader,
+    response,
+)
+from zuul.lib.gearman.peers import Peer, PeerTable
+from zuul.lib.gearman.queue import Job, JobQueue, Priority, QueueTotals
+
+log = logging.getLogger("zuul.GearServer")
+
+_NOOP: Final = response(PacketType.NOOP)
+_NO_JOB: Final = response(PacketType.NO_JOB)
+_CONTROL_CHARACTERS: Final = bytes(range(0x20)) + b"\x7f"
+
+#: Packet -> priority, and whether the client waits for the result (foreground).
+_SUBMISSIONS: Final[dict[int, tuple[Priority, bool]]] = {
+    PacketType.SUBMIT_JOB_HIGH: (Priority.HIGH, True),
+    PacketType.SUBMIT_JOB: (Priority.NORMAL, True),
+    PacketType.SUBMIT_JOB_LOW: (Priority.LOW, True),
+    PacketType.SUBMIT_JOB_HIGH_BG: (Priority.HIGH, False),
+    PacketType.SUBMIT_JOB_BG: (Priority.NORMAL, False),
+    PacketType.SUBMIT_JOB_LOW_BG: (Priority.LOW, False),
+}
+_UNSUPPORTED: Final = frozenset({PacketType.SUBMIT_JOB_SCHED, PacketType.SUBMIT_JOB_EPOCH})
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What one server accepts; a request beyond it is answered with ERROR."""
+
+    packet_bytes: int = MAX_PACKET_BYTES
+    jobs: int = 500_000
+    argument_bytes: int = 2 * 1024**3
+    functions_per_connection: int = 100_000
+    name_bytes: int = 1024
+    #: Function names remembered for `status` after their last worker has gone.
+    known_functions: int = 200_000
+
+
+class _Refused(Exception):  # noqa: N818 - an answer for the peer, not a fault of ours
+    """The request cannot be served; code and text go back as an ERROR packet."""
+
+    def __init__(self, code: bytes, text: str) -> None:
+        super().__init__(text)
+        self.code = code
+
+
+class Broker:
+    """All connections and jobs of one server. `boot_id` must be new at every start."""
+
+    def __init__(self, boot_id: str, version: str, limits: Limits | None = None) -> None:
+        self._limits = limits or Limits()
+        self._queue = JobQueue(b"H:%s:" % boot_id.encode())
+        self._peers = PeerTable(self._limits.known_functions)
+        self._commands = TextCommands(self._queue, self._peers, self._cancel, version)
+        self._deadlines: list[tuple[float, bytes]] = []
+        self._out: dict[int, list[bytes]] = {}
+        self._now = 0.0
+        self._handlers: dict[int, Callable[[Peer, bytes], None]] = {
+            PacketType.CAN_DO: self._can_do,
+            PacketType.CAN_DO_TIMEOUT: self._can_do_timeout,
+            PacketType.CANT_DO: self._cannot_do,
+            PacketType.RESET_ABILITIES: self._reset_abilities,
+            PacketType.MASS_DO: self._mass_do,
+            PacketType.PRE_SLEEP: self._pre_sleep,
+            PacketType.GRAB_JOB: self._grab_job,
+            PacketType.GRAB_JOB_UNIQ: self._grab_job_uniq,
+            PacketType.GRAB_JOB_ALL: self._grab_job_all,
+            PacketType.WORK_DATA: self._work_data,
+            PacketType.WORK_WARNING: self._work_warning,
+            PacketType.WORK_STATUS: self._work_status,
+            PacketType.WORK_COMPLETE: self._work_complete,
+            PacketType.WORK_FAIL: self._work_fail,
+            PacketType.WORK_EXCEPTION: self._work_exception,
+            PacketType.GET_STATUS: self._get_status,
+            PacketType.ECHO_REQ: self._echo,
+            PacketType.OPTION_REQ: self._option,
+            PacketType.SET_CLIENT_ID: self._set_client_id,
+            PacketType.ALL_YOURS: self._all_yours,
+        }
+
+    # The surface: what the sockets' side calls.
+
+    @property
+    def totals(self) -> QueueTotals:
+        """Sizes of the queue now."""
+        return self._queue.totals
+
+    @property
+    def worker_count(self) -> int:
+        """Connections that have registered at least one function."""
+        return sum(1 for peer in self._peers if peer.functions)
+
+    def connect(self, connection: int, host: str) -> None:
+        """A connection has been accepted; its number is the caller's and must not be reused."""
+        reader = StreamReader(REQUEST, self._limits.packet_bytes)
+        self._peers.add(Peer(connection, host.encode(), reader))
+
+    def receive(
+        self,
+        connection: int,
+        data: bytes,
+        now: float,
+        measure: Callable[[int], None] | None = None,
+    ) -> None:
+        """Act on bytes of a connection. `measure` is told each packet's type after it is done.
+
+        Raises ProtocolError when the connection has to be closed.
+        """
+        self._now = now
+        peer = self._peers[connection]
+        for item in peer.reader.feed(data):
+            if isinstance(item, Packet):
+                self._handle(peer, item)
+                if measure is not None:
+                    measure(item.type)
+            else:
+                self._send(peer.id, self._commands.answer(item))
+
+    def disconnect(self, connection: int) -> None:
+        """A connection has ended: forget the jobs it submitted, fail those it was working on."""
+        peer = self._peers.pop(connection)
+        if peer is None:
+            return
+        self._out.pop(connection, None)
+        for job in list(peer.submitted.values()):
+            self._end(job)
+        for job in list(peer.assigned.values()):
+            log.warning(
+                "Worker disconnected, its job fails handle=%s function=%s",
+                _printable(job.handle),
+                _printable(job.function),
+            )
+            self._fail(job)
+
+    def expire(self, now: float) -> None:
+        """Fail the jobs whose worker registered with CAN_DO_TIMEOUT and has taken too long."""
+        while self._deadlines and self._deadlines[0][0] <= now:
+            _, handle = heapq.heappop(self._deadlines)
+            job = self._queue.find(handle)
+            if job is not None:
+                self._fail(job)
+
+    def take_output(self) -> Iterable[tuple[int, bytes]]:
+        """What has to be written, by connection; once."""
+        out, self._out = self._out, {}
+        return [(connection, b"".join(parts)) for connection, parts in out.items()]
+
+    # Packets of both sides.
+
+    def _handle(self, peer: Peer, packet: Packet) -> None:
+        try:
+            if packet.type in _SUBMISSIONS:
+                self._submit(peer, packet)
+            elif packet.type in self._handlers:
+                self._handlers[packet.type](peer, packet.data)
+            elif packet.type in _UNSUPPORTED:
+                raise _Refused(b"ERR_UNSUPPORTED", "scheduled jobs are not supported")
+            else:
+                log.warning("Unknown packet ignored type=%s %s", packet.type, _who(peer))
+        except _Refused as refusal:
+            name = PACKET_NAMES.get(packet.type, packet.type)
+            log.warning("Request refused packet=%s %s: %s", name, _who(peer), refusal)
+            self._send(peer.id, response(PacketType.ERROR, refusal.code, str(refusal).encode()))
+
+    def _send(self, connection: int, data: bytes) -> None:
+        self._out.setdefault(connection, []).append(data)
+
+    def _echo(self, peer: Peer, data: bytes) -> None:
+        self._send(peer.id, response(PacketType.ECHO_RES, data))
+
+    def _option(self, peer: Peer, data: bytes) -> None:
+        if data != b"exceptions":
+            raise _Refused(b"ERR_OPTION", "unknown option")
+        self._send(peer.id, response(PacketType.OPTION_RES, data))
+
+    def _set_client_id(self, peer: Peer, data: bytes) -> None:
+        name = data[: self._limits.name_bytes].translate(None, _CONTROL_CHARACTERS + b" ")
+        peer.client_id = name or b"-"
+
+    def _all_yours(self, peer: Peer, _data: bytes) -> None:
+        """A hint of the protocol that changes nothing here."""
+
+    # Packets of clients.
+
+    def _submit(self, peer: Peer, packet: Packet) -> None:
+        parts = packet.data.split(b"\x00", 2)
+        if len(parts) != 3:
+            raise _Refused(b"ERR_ARGUMENTS", "a submission needs function, unique and arguments")
+        function, unique, arguments = parts
+        if not self._peers.knows(function):
+            self._check_name(function)
+        room = self._limits.argument_bytes - self._queue.argument_bytes
+        if len(self._queue) >= self._limits.jobs or len(arguments) > room:
+            raise _Refused(b"ERR_QUEUE_FULL", "the queue is full")
+        priority, foreground = _SUBMISSIONS[packet.type]
+        client = peer.id if foreground else None
+        job = self._queue.submit(function, unique, arguments, priority, client)
+        if foreground:
+            peer.submitted[job.handle] = job
+        self._send(peer.id, response(PacketType.JOB_CREATED, job.handle))
+        for sleeper in self._peers.sleepers(function):
+            sleeper.asleep = False
+            self._send(sleeper.id, _NOOP)
+
+    def _check_name(self, name: bytes) -> None:
+        """A function's name must fit the lines of `status`."""
+        if not 0 < len(name) <= self._limits.name_bytes:
+            raise _Refused(b"ERR_NAME", "function name is empty or too long")
+        if len(name.translate(None, _CONTROL_CHARACTERS)) != len(name):
+            raise _Refused(b"ERR_NAME", "function name holds control characters")
+
+    def _get_status(self, peer: Peer, data: bytes) -> None:
+        job = self._queue.find(data)
+        if job is None:
+            fields = (data, b"0", b"0", b"", b"")
+        else:
+            running = b"0" if job.worker is None else b"1"
+            fields = (data, b"1", running, job.numerator, job.denominator)
+        self._send(peer.id, response(PacketType.STATUS_RES, *fields))
+
+    def _cancel(self, handle: bytes) -> bool:
+        job = self._queue.find(handle)
+        if job is None or job.worker is not None:
+            return False
+        self._end(job)
+        return True
+
+    # Packets of workers: what they can do.
+
+    def _can_do(self, peer: Peer, data: bytes) -> None:
+        self._add_function(peer, data, 0.0)
+
+    def _can_do_timeout(self, peer: Peer, data: bytes) -> None:
+        name, _, seconds = data.partition(b"\x00")
+        if not seconds.isdigit() or len(seconds) > 9:
+            raise _Refused(b"ERR_ARGUMENTS", "the timeout is no number of seconds")
+        self._add_function(peer, name, float(seconds))
+
+    def _add_function(self, peer: Peer, name: bytes, seconds: float) -> None:
+        self._check_name(name)
+        if len(peer.functions) >= self._limits.functions_per_connection:
+            raise _Refused(b"ERR_TOO_MANY", "too many functions on one connection")
+        self._peers.add_function(peer, name, seconds)
+
+    def _cannot_do(self, peer: Peer, data: bytes) -> None:
+        self._peers.remove_function(peer, data)
+
+    def _reset_abilities(self, peer: Peer, _data: bytes) -> None:
+        self._peers.clear_functions(peer)
+
+    def _mass_do(self, peer: Peer, data: bytes) -> None:
+        """The complete list of what this connection can do from now on."""
+        wanted = dict.fromkeys(name for name in data.split(b"\x00") if name)
+        for name in [name for name in peer.functions if name not in wanted]:
+            self._peers.remove_function(peer, name)
+        for name in wanted:
+            if name not in peer.functions:
+                self._add_function(peer, name, 0.0)
+
+    # Packets of workers: taking jobs.
+
+    def _grab_job(self, peer: Peer, _data: bytes) -> None:
+        job = self._grab(peer)
+        if job is not None:
+            fields = (job.handle, job.function, job.arguments)
+            self._send(peer.id, response(PacketType.JOB_ASSIGN, *fields))
+
+    def _grab_job_uniq(self, peer: Peer, _data: bytes) -> None:
+        job = self._grab(peer)
+        if job is not None:
+            fields = (job.handle, job.function, job.unique, job.arguments)
+            self._send(peer.id, response(PacketType.JOB_ASSIGN_UNIQ, *fields))
+
+    def _grab_job_all(self, peer: Peer, _data: bytes) -> None:
+        job = self._grab(peer)
+        if job is not None:
+            no_reducer = b""
+            fields = (job.handle, job.function, job.unique, no_reducer, job.arguments)
+            self._send(peer.id, response(PacketType.JOB_ASSIGN_ALL, *fields))
+
+    def _grab(self, peer: Peer) -> Job | None:
+        """Assign the next job this connection can do, or tell it that there is none."""
+        peer.asleep = False
+        job = self._queue.first_for(peer.functions)
+        if job is None:
+            self._send(peer.id, _NO_JOB)
+            return None
+        self._queue.assign(job, peer.id)
+        peer.assigned[job.handle] = job
+        seconds = peer.functions[job.function]
+        if seconds:
+            heapq.heappush(self._deadlines, (self._now + seconds, job.handle))
+        return job
+
+    def _pre_sleep(self, peer: Peer, _data: bytes) -> None:
+        if self._queue.first_for(peer.functions) is None:
+            peer.asleep = True
+        else:
+            self._send(peer.id, _NOOP)
+
+    # Packets of workers: reports.
+
+    def _work_data(self, peer: Peer, data: bytes) -> None:
+        self._forward(peer, PacketType.WORK_DATA, data)
+
+    def _work_warning(self, peer: Peer, data: bytes) -> None:
+        self._forward(peer, PacketType.WORK_WARNING, data)
+
+    def _work_status(self, peer: Peer, data: bytes) -> None:
+        job = self._forward(peer, PacketType.WORK_STATUS, data)
+        if job is not None:
+            _, numerator, denominator = (*data.split(b"\x00", 2), b"", b"")[:3]
+            job.numerator, job.denominator = numerator, denominator
+
+    def _work_complete(self, peer: Peer, data: bytes) -> None:
+        self._finish(peer, PacketType.WORK_COMPLETE, data)
+
+    def _work_fail(self, peer: Peer, data: bytes) -> None:
+        self._finish(peer, PacketType.WORK_FAIL, data)
+
+    def _work_exception(self, peer: Peer, data: bytes) -> None:
+        self._finish(peer, PacketType.WORK_EXCEPTION, data)
+
+    def _finish(self, peer: Peer, packet_type: int, data: bytes) -> None:
+        job = self._forward(peer, packet_type, data)
+        if job is not None:
+            self._end(job)
+
+    def _forward(self, peer: Peer, packet_type: int, data: bytes) -> Job | None:
+        """Pass a report on to the client; None when the job is not this worker's."""
+        handle = data.partition(b"\x00")[0]
+        job = peer.assigned.get(handle)
+        if job is None:
+            log.info("Report on another's job ignored handle=%s %s", _printable(handle), _who(peer))
+        elif job.client is not None:
+            self._send(job.client, response(packet_type, data))
+        return job
+
+    # The end of a job.
+
+    def _fail(self, job: Job) -> None:
+        if job.client is not None:
+            self._send(job.client, response(PacketType.WORK_FAIL, job.handle))
+        self._end(job)
+
+    def _end(self, job: Job) -> None:
+        """Forget a job and its traces on both connections."""
+        self._queue.remove(job)
+        if client := self._peers.find(job.client):
+            client.submitted.pop(job.handle, None)
+        if worker := self._peers.find(job.worker):
+            worker.assigned.pop(job.handle, None)
+
+
+def _printable(text: bytes) -> str:
+    return ascii(text[:200].decode(errors="replace"))[1:-1]
+
+
+def _who(peer: Peer) -> str:
+    return f"host={_printable(peer.host)} client={_printable(peer.client_id)}"
