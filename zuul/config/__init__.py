@@ -1,0 +1,32 @@
+"""zuul.conf: its values (values.py), how they are read (parser.py, connections.py)."""
+
+from zuul.config.parser import parse_config, read_config
+from zuul.config.values import (
+    ConnectionConfig,
+    GearmanConfig,
+    GearmanServerConfig,
+    GerritConnectionConfig,
+    MergerConfig,
+    Program,
+    ServerConfig,
+    SmtpConnectionConfig,
+    SqlConnectionConfig,
+    WebappConfig,
+    ZuulConfig,
+)
+
+__all__ = [
+    "ConnectionConfig",
+    "GearmanConfig",
+    "GearmanServerConfig",
+    "GerritConnectionConfig",
+    "MergerConfig",
+    "Program",
+    "ServerConfig",
+    "SmtpConnectionConfig",
+    "SqlConnectionConfig",
+    "WebappConfig",
+    "ZuulConfig",
+    "parse_config",
+    "read_config",
+]
