@@ -1,0 +1,182 @@
+"""The process: foreground or daemon, its PID file, its signals, and where its threads are.
+
+No work is done in a signal handler: it puts the signal on a queue, and whoever waits on the queue
+acts, in a thread of their choice, at a time when nothing is half done.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import logging
+import os
+import queue
+import signal
+import sys
+import threading
+import time
+import traceback
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType, TracebackType
+from typing import Any, Self
+
+from daemon import DaemonContext  # type: ignore[import-untyped]
+
+#: files are written for the owner and readable by all; the originals' 0 let everyone write
+DAEMON_UMASK = 0o022
+PIDFILE_WAIT_SECONDS = 10.0
+_PIDFILE_POLL_SECONDS = 0.1
+
+STACK_DUMP_LOGGER = "zuul.stack_dump"
+
+
+class AlreadyRunning(Exception):
+    """Another process holds the PID file."""
+
+    def __init__(self, path: Path, pid: int | None) -> None:
+        self.path = path
+        self.pid = pid
+        who = f"process {pid}" if pid else "another process"
+        super().__init__(f"{path} is locked: {who} is running already")
+
+
+class PidFile:
+    """A file that holds the process id and is locked as long as the process lives.
+
+    The lock is the kernel's, so a file left behind by a crash stops nobody. `acquire` is called
+    before the process detaches, for the operator to see the refusal; `write` after, by the daemon,
+    which inherits the lock.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._descriptor: int | None = None
+
+    def fileno(self) -> int:
+        if self._descriptor is None:
+            raise ValueError("the PID file is not open")
+        return self._descriptor
+
+    def acquire(self, timeout_seconds: float = PIDFILE_WAIT_SECONDS) -> None:
+        """Lock the file; raises AlreadyRunning after the time, OSError if it cannot be made."""
+        deadline = time.monotonic() + timeout_seconds
+        while not self._try_lock():
+            if time.monotonic() >= deadline:
+                raise AlreadyRunning(self.path, self._read_pid())
+            time.sleep(_PIDFILE_POLL_SECONDS)
+
+    def write(self) -> None:
+        """Put this process's id into the file."""
+        os.ftruncate(self.fileno(), 0)
+        os.pwrite(self.fileno(), f"{os.getpid()}\n".encode("ascii"), 0)
+
+    def release(self) -> None:
+        """Remove the file and its lock."""
+        if self._descriptor is not None:
+            # Removed first: whoever opens the path from here on makes a file of their own.
+            self.path.unlink(missing_ok=True)
+            os.close(self._descriptor)
+            self._descriptor = None
+
+    def _try_lock(self) -> bool:
+        flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
+        descriptor = os.open(self.path, flags, 0o644)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            # Its last owner may have removed it between our open and our lock.
+            if os.path.samestat(os.fstat(descriptor), os.stat(self.path)):
+                self._descriptor = descriptor
+                return True
+        except (BlockingIOError, FileNotFoundError):
+            pass
+        finally:
+            if self._descriptor != descriptor:
+                os.close(descriptor)
+        return False
+
+    def _read_pid(self) -> int | None:
+        try:
+            return int(self.path.read_text(encoding="ascii"))
+        except (OSError, ValueError):
+            return None
+
+
+@contextmanager
+def running(
+    *, foreground: bool, pidfile: Path, timeout_seconds: float = PIDFILE_WAIT_SECONDS
+) -> Iterator[None]:
+    """Become what the operator asked for: this process as it is, or a daemon with a PID file.
+
+    To be entered before the first thread is started and the first socket opened, as a fork leaves
+    threads behind and a daemon closes what it inherits. Raises AlreadyRunning or OSError while the
+    operator still watches.
+    """
+    if foreground:
+        yield
+        return
+    lock = PidFile(pidfile.absolute())
+    lock.acquire(timeout_seconds)
+    sys.stdout.flush()
+    sys.stderr.flush()
+    context = DaemonContext(files_preserve=[lock.fileno()], umask=DAEMON_UMASK, signal_map={})
+    context.open()
+    lock.write()
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+class SignalQueue:
+    """Signals as values, in the order of arrival; a context manager, for the main thread only.
+
+    A signal that is not among `signals` keeps its meaning.
+    """
+
+    def __init__(self, signals: Iterable[signal.Signals]) -> None:
+        self._signals = tuple(signals)
+        # SimpleQueue, as its put may interrupt another put: a handler runs between any two steps.
+        self._queue: queue.SimpleQueue[signal.Signals] = queue.SimpleQueue()
+        self._before: dict[signal.Signals, Any] = {}
+
+    def __enter__(self) -> Self:
+        for each in self._signals:
+            self._before[each] = signal.signal(each, self._handle)
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        for each, handler in self._before.items():
+            signal.signal(each, handler)
+        self._before.clear()
+
+    def wait(self, timeout_seconds: float) -> signal.Signals | None:
+        """The next signal, or None when the time is over."""
+        try:
+            return self._queue.get(timeout=timeout_seconds)
+        except queue.Empty:
+            return None
+
+    def put(self, number: signal.Signals) -> None:
+        """As if the signal had come; any thread."""
+        self._queue.put(number)
+
+    def _handle(self, number: int, frame: FrameType | None) -> None:
+        self._queue.put(signal.Signals(number))
+
+
+def dump_stacks() -> None:
+    """Log where every thread is, one record a thread, to the logger operators know it by."""
+    log = logging.getLogger(STACK_DUMP_LOGGER)
+    threads = {thread.ident: thread for thread in threading.enumerate()}
+    for ident, frame in sorted(sys._current_frames().items()):
+        thread = threads.get(ident)
+        name = thread.name if thread else "unknown to Python"
+        kind = " daemon" if thread and thread.daemon else ""
+        stack = "".join(traceback.format_stack(frame)).rstrip()
+        log.debug("Thread: %s %s%s\n%s", name, ident, kind, stack)
