@@ -14,10 +14,12 @@ import time
 from collections import deque
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 log = logging.getLogger("zuul.Workers")
 
 Work = Callable[[], None]
+_T = TypeVar("_T")
 
 
 def run_guarded(work: Work, what: str) -> None:
@@ -26,6 +28,15 @@ def run_guarded(work: Work, what: str) -> None:
         work()
     except Exception:
         log.exception("Work of a thread failed: %s", what)
+
+
+def outcome_of(work: Callable[[], _T], what: str) -> _T | Exception:
+    """What `work` returns, or the exception it raised, which is logged."""
+    try:
+        return work()
+    except Exception as error:
+        log.exception("Work of a thread failed: %s", what)
+        return error
 
 
 class Loop:

@@ -60,7 +60,7 @@ class Limits:
     known_functions: int = 200_000
 
 
-class _Refused(Exception):  # noqa: N818 - an answer for the peer, not a fault of ours
+class _Refused(Exception):
     """The request cannot be served; code and text go back as an ERROR packet."""
 
     def __init__(self, code: bytes, text: str) -> None:
@@ -355,7 +355,9 @@ class Broker:
         handle = data.partition(b"\x00")[0]
         job = peer.assigned.get(handle)
         if job is None:
-            log.info("Report on another's job ignored handle=%s %s", _printable(handle), _who(peer))
+            log.debug(
+                "Report on another's job ignored handle=%s %s", _printable(handle), _who(peer)
+            )
         elif job.client is not None:
             self._send(job.client, response(packet_type, data))
         return job

@@ -1,0 +1,392 @@
+"""gear, made dependable: the only file that knows the library.
+
+gear gives the threads, the reconnecting and the worker's state machine. What is replaced here, and
+why: sockets get TCP_NODELAY (without it a round trip takes 44 ms), keepalive and timeouts; a
+partial send does not start again from the beginning; one recv may bring many packets; a packet for
+a job that has ended does not stall those behind it; reconnecting backs off; and a connection is
+given up by one thread only, the one that reads it, so that each job in flight ends exactly once.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import select
+import socket
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterable
+from secrets import SystemRandom
+from typing import Any, Final
+
+import gear
+
+from zuul.lib.gearman.packets import (
+    PACKET_NAMES,
+    RESPONSE,
+    Packet,
+    PacketType,
+    ProtocolError,
+    StreamReader,
+    request,
+)
+from zuul.lib.workers import run_guarded
+
+log = logging.getLogger("zuul.Gearman")
+
+_CONNECT_SECONDS: Final = 10.0
+#: A server that takes nothing for so long is gone.
+_SEND_SECONDS: Final = 60.0
+_RECEIVE_BYTES: Final = 256 * 1024
+_FIRST_PAUSE_SECONDS: Final = 0.1
+_MAX_PAUSE_SECONDS: Final = 5.0
+#: A connection that lived so long was a good one: the next attempt comes without a pause.
+_SETTLED_SECONDS: Final = 5.0
+_POLL_EVENTS: Final = select.POLLIN | select.POLLERR | select.POLLHUP | select.POLLNVAL
+
+InterruptedWait = gear.InterruptedError
+
+
+class NotConnected(OSError):
+    """There is no connection to the Gearman server, or it has changed since."""
+
+
+class _Condition(threading.Condition):
+    """gear calls the old name, which warns."""
+
+    notifyAll = threading.Condition.notify_all  # noqa: N815 - gear's name
+
+
+class Connection(gear.Connection):  # type: ignore[misc]
+    """One socket to the server, opened again and again; `generation` counts the openings."""
+
+    def __init__(self, host: str, port: int, client_id: str) -> None:
+        self.generation = 0
+        self._usable = False
+        self.conn: Any = None
+        super().__init__(host, port, client_id=client_id)
+
+    def _init(self) -> None:
+        super()._init()
+        self.pending_tasks: deque[Any] = deque()
+
+    def connect(self) -> None:
+        """Open the socket. Raises gear.ConnectionError."""
+        try:
+            sock = socket.create_connection((self.host, self.port), _CONNECT_SECONDS)
+        except OSError as error:
+            raise gear.ConnectionError(str(error)) from error
+        sock.settimeout(_SEND_SECONDS)
+        for level, option, value in (
+            (socket.IPPROTO_TCP, socket.TCP_NODELAY, 1),
+            (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1),
+            (socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, 60),
+            (socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, 15),
+            (socket.IPPROTO_TCP, socket.TCP_KEEPCNT, 4),
+        ):
+            sock.setsockopt(level, option, value)
+        with self.send_lock:
+            self.conn = sock
+            self.connected = True
+            self.connect_time = time.time()
+            self.generation += 1
+            self._reader = StreamReader(RESPONSE)
+            self._usable = True
+        log.info("Connected to Gearman server host=%s port=%d", self.host, self.port)
+
+    def disconnect(self) -> None:
+        """Close the socket and forget what was pending."""
+        self.lose()
+        self._init()
+
+    def transmit(self, data: bytes, tasks: Iterable[object] = (), generation: int = 0) -> None:
+        """Send all of `data`, and expect an answer for each of `tasks` in their order.
+
+        A positive `generation` must be the current one. Raises NotConnected or OSError; `tasks` of
+        a send that failed half way come back from `lose`, those of NotConnected do not.
+        """
+        with self.send_lock:
+            if not self._usable or generation not in (0, self.generation):
+                raise NotConnected
+            self.pending_tasks.extend(tasks)
+            try:
+                self.conn.sendall(data)
+            except OSError:
+                self._shut()
+                raise
+
+    def sendRaw(self, data: bytes) -> None:  # noqa: N802 - gear's name
+        self.transmit(data)
+
+    def sendPacket(self, packet: Any) -> None:  # noqa: N802 - gear's name
+        self.transmit(packet.toBinary())
+
+    def receive(self) -> list[Packet | bytes]:
+        """What the socket has; blocks if it has nothing. Raises OSError and ProtocolError."""
+        data = self.conn.recv(_RECEIVE_BYTES)
+        if not data:
+            raise NotConnected("the server has closed the connection")
+        return self._reader.feed(data)
+
+    def abort(self) -> None:
+        """Make the reading thread notice that this connection is to be given up."""
+        with self.send_lock:
+            self._shut()
+
+    def _shut(self) -> None:
+        if self.conn is not None:
+            try:
+                self.conn.shutdown(socket.SHUT_RDWR)
+            except OSError as error:
+                log.debug("Socket was closed already: %s", error)
+
+    def lose(self) -> list[Any]:
+        """Close the socket for good; what waited for an answer, then the jobs under way."""
+        with self.send_lock:
+            self._usable = False
+            self.connected = False
+            if self.conn is not None:
+                self._shut()
+                self.conn.close()
+                self.conn = None
+            lost = [*self.pending_tasks, *self.related_jobs.values()]
+            self.pending_tasks.clear()
+            self.related_jobs.clear()
+        return lost
+
+
+class _Link:
+    """What client and worker share: the two loops of gear's threads, and giving up."""
+
+    def __init__(self, client_id: str, host: str, port: int) -> None:
+        self._condition = _Condition()
+        self._halt = threading.Event()
+        self._random = SystemRandom()
+        self.connection = Connection(host, port, client_id)
+        super().__init__(client_id)  # type: ignore[call-arg]
+        self._prepare()
+        with self._condition:
+            self.inactive_connections.append(self.connection)
+            self._condition.notify_all()
+
+    # gear's attributes, for the type checker.
+    running: bool
+    active_connections: list[Connection]
+    inactive_connections: list[Connection]
+    poll_thread: threading.Thread
+    connect_thread: threading.Thread
+    wake_read: int
+    wake_write: int
+
+    @property
+    def connections_condition(self) -> threading.Condition:
+        return self._condition
+
+    @connections_condition.setter
+    def connections_condition(self, _value: threading.Condition) -> None:
+        """gear's own condition calls a deprecated method; ours stays."""
+
+    def _prepare(self) -> None:
+        """What has to be in place before the first connection is made."""
+
+    def wait_connected(self, timeout_seconds: float) -> bool:
+        """Whether there is a connection, waiting for one if need be."""
+        with self._condition:
+            return self._condition.wait_for(
+                lambda: bool(self.active_connections) or not self.running, timeout_seconds
+            ) and bool(self.active_connections)
+
+    def _doConnectLoop(self) -> None:  # noqa: N802 - gear's name
+        pause, tried_at = 0.0, float("-inf")
+        while self.running:
+            with self._condition:
+                if not self.inactive_connections:
+                    self._condition.wait(60.0)
+                    continue
+            settled = time.monotonic() - tried_at > _SETTLED_SECONDS
+            pause = (
+                0.0 if settled else min(_MAX_PAUSE_SECONDS, max(_FIRST_PAUSE_SECONDS, pause * 2))
+            )
+            self._halt.wait(pause * self._random.uniform(0.5, 1.0))
+            if self.running:
+                self._connectLoop()  # type: ignore[attr-defined]
+                tried_at = time.monotonic()
+
+    def _pollLoop(self) -> None:  # noqa: N802 - gear's name
+        poller = select.poll()
+        poller.register(self.wake_read, _POLL_EVENTS)
+        with self._condition:
+            connections = list(self.active_connections)
+        by_number = {}
+        for connection in connections:
+            by_number[connection.conn.fileno()] = connection
+            poller.register(connection.conn.fileno(), _POLL_EVENTS)
+        while self.running:
+            for number, _event in poller.poll():
+                if number == self.wake_read:
+                    _drain(self.wake_read)
+                    return
+                if not self._serve(by_number[number]):
+                    return
+
+    def _serve(self, connection: Connection) -> bool:
+        """Act on what a connection has sent; False when it has been given up."""
+        try:
+            packets = connection.receive()
+        except (OSError, ProtocolError) as error:
+            log.warning(
+                "Lost Gearman server host=%s port=%d: %s", connection.host, connection.port, error
+            )
+            self._lostConnection(connection)
+            return False
+        for packet in packets:
+            if isinstance(packet, Packet):
+                run_guarded(_bind(self.handle_packet, connection, packet), "gearman packet")
+            else:
+                log.warning("Text from the Gearman server ignored: %s", ascii(packet[:200]))
+        return True
+
+    def handle_packet(self, connection: Connection, packet: Packet) -> None:
+        """Act on one packet; runs on the reading thread and must not wait."""
+        raise NotImplementedError
+
+    def handle_lost(self, task: Any) -> None:
+        """Something that waited for an answer will not get it; on the reading thread."""
+
+    def _lostConnection(self, connection: Connection) -> None:  # noqa: N802 - gear's name
+        if threading.current_thread() is not self.poll_thread:
+            connection.abort()
+            return
+        lost = connection.lose()
+        with self._condition:
+            if connection in self.active_connections:
+                self.active_connections.remove(connection)
+            if connection not in self.inactive_connections:
+                self.inactive_connections.append(connection)
+            self._condition.notify_all()
+        for task in lost:
+            run_guarded(_bind(self.handle_lost, task), "lost gearman job")
+
+    def sendPacket(self, packet: Any, connection: Connection) -> None:  # noqa: N802 - gear's name
+        connection.sendPacket(packet)
+
+    def close(self) -> None:
+        """End the threads and the connection; whatever was in flight is lost."""
+        self._halt.set()
+        self._shutdown()  # type: ignore[attr-defined]
+        for thread in (self.poll_thread, self.connect_thread):
+            thread.join(_CONNECT_SECONDS + 1.0)
+        for task in self.connection.lose():
+            run_guarded(_bind(self.handle_lost, task), "lost gearman job")
+        if not (self.poll_thread.is_alive() or self.connect_thread.is_alive()):
+            os.close(self.wake_read)
+            os.close(self.wake_write)
+
+
+class ClientLink(_Link, gear.Client):  # type: ignore[misc]
+    """A client's connection; what arrives goes to three functions, on gear's threads."""
+
+    def __init__(
+        self,
+        client_id: str,
+        host: str,
+        port: int,
+        *,
+        on_packet: Callable[[Connection, Packet], None],
+        on_lost: Callable[[Any], None],
+        on_connect: Callable[[], None],
+    ) -> None:
+        self._on_packet = on_packet
+        self._on_lost = on_lost
+        self._on_connected = on_connect
+        super().__init__(client_id, host, port)
+
+    def _onConnect(self, connection: Connection) -> None:  # noqa: N802 - gear's name
+        # gearmand passes WORK_EXCEPTION on to those who asked; others ignore the wish.
+        connection.transmit(request(PacketType.OPTION_REQ, b"exceptions"))
+        self._on_connected()
+
+    def handle_packet(self, connection: Connection, packet: Packet) -> None:
+        self._on_packet(connection, packet)
+
+    def handle_lost(self, task: Any) -> None:
+        self._on_lost(task)
+
+
+class AssignedJob(gear.WorkerJob):  # type: ignore[misc]
+    """A job of a worker, tied to the opening of the connection on which it came.
+
+    After the connection has been opened again the server has given the job up, and its handle may
+    mean another one: reports are refused then.
+    """
+
+    generation = 0
+    _connection: Connection | None = None
+
+    @property
+    def connection(self) -> Connection | None:
+        return self._connection
+
+    @connection.setter
+    def connection(self, connection: Connection | None) -> None:
+        self._connection = connection
+        if connection is not None:
+            self.generation = connection.generation
+
+    def report(self, packet_type: PacketType, *arguments: bytes) -> None:
+        """Send one packet about this job. Raises NotConnected or OSError."""
+        if self._connection is None:
+            raise NotConnected
+        data = request(packet_type, self.handle, *arguments)
+        self._connection.transmit(data, generation=self.generation)
+
+
+class WorkerLink(_Link, gear.Worker):  # type: ignore[misc]
+    """A worker's connection: gear's state machine of grabbing and sleeping."""
+
+    job_class = AssignedJob
+
+    def __init__(self, client_id: str, host: str, port: int, functions: Iterable[str]) -> None:
+        self._names = tuple(functions)
+        super().__init__(client_id, host, port)
+
+    def _prepare(self) -> None:
+        # gear's registerFunction may miss a connection that is just being made.
+        for name in self._names:
+            record = gear.FunctionRecord(name.encode())
+            self.functions[record.name] = record
+
+    def handle_packet(self, connection: Connection, packet: Packet) -> None:
+        handlers: dict[int, Callable[[Any], None]] = {
+            PacketType.NOOP: self.handleNoop,
+            PacketType.NO_JOB: self.handleNoJob,
+            PacketType.JOB_ASSIGN: self.handleJobAssign,
+            PacketType.JOB_ASSIGN_UNIQ: self.handleJobAssignUnique,
+        }
+        handler = handlers.get(packet.type)
+        if handler is None:
+            log.warning(
+                "Packet from the Gearman server ignored type=%s: %s",
+                PACKET_NAMES.get(packet.type, packet.type),
+                ascii(packet.data[:200]),
+            )
+        else:
+            handler(gear.Packet(packet.magic, packet.type, packet.data, connection=connection))
+
+    def next_job(self) -> AssignedJob:
+        """The next job, however long it takes. Raises InterruptedWait once told to stop."""
+        job: AssignedJob = self.getJob()
+        return job
+
+    def interrupt(self) -> None:
+        """Make `next_job` raise where it waits now, and tell the server to send no job."""
+        self.stopWaitingForJobs()
+
+
+def _bind(function: Callable[..., None], *arguments: Any) -> Callable[[], None]:
+    return lambda: function(*arguments)
+
+
+def _drain(pipe: int) -> None:
+    os.read(pipe, 4096)
