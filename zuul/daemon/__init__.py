@@ -1,0 +1,1 @@
+"""The imperative shell: threads, signals, files and drivers around the core."""

@@ -1,0 +1,119 @@
+"""The Gearman server that zuul-server starts, in a process of its own.
+
+A process, not a thread: a busy scheduler must not slow the builds of everybody else, nor the other
+way round. The child ends when its standard input does, so it never outlives its parent.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+from zuul.lib import logs
+from zuul.lib.gearman.server import GearmanServer
+from zuul.lib.logs import fields
+from zuul.lib.workers import Loop
+
+log = logging.getLogger("zuul.Server")
+
+START_SECONDS = 30.0
+STOP_SECONDS = 5.0
+
+
+class GearmanChild:
+    """Starts the server, starts it again should it die, stops it."""
+
+    def __init__(self, host: str | None, port: int, log_config: Path | None) -> None:
+        self._host = host
+        self.port = port
+        self._log_config = log_config
+        self._process: subprocess.Popen[str] | None = None
+        self._stopping = threading.Event()
+        self._watcher = Loop("gearman server watcher", self._watch)
+
+    def start(self) -> None:
+        """Return once it listens. Raises OSError if it cannot."""
+        self._spawn()
+        self._watcher.start()
+
+    def stop(self) -> None:
+        self._stopping.set()
+        self._watcher.stop()
+        process = self._process
+        if process is None:
+            return
+        if process.stdin:
+            process.stdin.close()
+        try:
+            process.wait(STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait(STOP_SECONDS)
+        if process.stdout:
+            process.stdout.close()
+
+    def _spawn(self) -> None:
+        command = [sys.executable, "-m", "zuul.daemon.gearman_child", "--port", str(self.port)]
+        if self._host is not None:
+            command += ["--host", self._host]
+        if self._log_config is not None:
+            command += ["--log-config", str(self._log_config)]
+        # Its own session: a terminal's Ctrl-C is for the parent, which ends it in order.
+        process = subprocess.Popen(  # noqa: S603 -- our own program, no shell
+            command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
+        killer = threading.Timer(START_SECONDS, process.kill)
+        killer.start()
+        assert process.stdout is not None
+        line = process.stdout.readline()
+        killer.cancel()
+        if not line.startswith("listening "):
+            process.wait(STOP_SECONDS)
+            raise OSError(
+                f"the Gearman server cannot listen on {self._host or 'all addresses'}"
+                f" port {self.port} (gearman_server.port): {line.strip() or 'it ended'}"
+            )
+        self.port = int(line.split()[1])
+        self._process = process
+
+    def _watch(self, stopping: threading.Event) -> None:
+        process = self._process
+        assert process is not None
+        try:
+            status = process.wait(0.5)
+        except subprocess.TimeoutExpired:
+            return
+        if not self._stopping.is_set():
+            log.error("The Gearman server died and is started again %s", fields(status=status))
+            self._spawn()
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--host")
+    parser.add_argument("--port", type=int, required=True)
+    parser.add_argument("--log-config", type=Path)
+    arguments = parser.parse_args()
+    logs.configure(arguments.log_config)
+    server = GearmanServer(arguments.host, arguments.port, observer=_observer())
+    try:
+        server.start()
+    except OSError as error:
+        print(error, flush=True)  # noqa: T201 -- the parent reads it
+        return 1
+    print("listening", server.port, flush=True)  # noqa: T201 -- the parent reads it
+    sys.stdin.read()
+    server.stop()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,78 @@
+"""The one thread that owns the core: takes what happened, asks the core, has its wishes done."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import Future
+
+from zuul.core.commands import Command
+from zuul.core.events import Event
+from zuul.core.scheduler import Scheduler
+from zuul.core.status import StatusSnapshot
+from zuul.daemon.inbox import Inbox
+from zuul.lib import clock
+from zuul.lib.workers import Loop, run_guarded
+
+log = logging.getLogger("zuul.Scheduler")
+
+#: the thread looks up from an empty inbox this often
+IDLE_SECONDS = 5.0
+
+
+class SchedulerThread:
+    """Feeds the core one event after the other, so that one that fails spoils no other."""
+
+    def __init__(
+        self, scheduler: Scheduler, inbox: Inbox, dispatch: Callable[[Command], None]
+    ) -> None:
+        self._scheduler = scheduler
+        self._inbox = inbox
+        self._dispatch = dispatch
+        self._wanted: deque[Future[StatusSnapshot]] = deque()
+        self._loop = Loop("scheduler", self._turn)
+
+    def start(self) -> None:
+        self._loop.start()
+
+    def stop(self) -> None:
+        self._inbox.close()
+        self._loop.stop()
+        self._answer_snapshots()
+
+    def request_snapshot(self) -> Future[StatusSnapshot]:
+        """The state between two events, as soon as the thread gets there. Any thread."""
+        wanted: Future[StatusSnapshot] = Future()
+        self._wanted.append(wanted)
+        self._inbox.wake()
+        return wanted
+
+    def _turn(self, stopping: threading.Event) -> None:
+        batch = self._inbox.take(IDLE_SECONDS)
+        for event in batch:
+            run_guarded(lambda event=event: self._handle(event), describe(event))  # type: ignore[misc]
+            if self._wanted:
+                self._answer_snapshots()
+        self._answer_snapshots()
+
+    def _handle(self, event: Event) -> None:
+        for command in self._scheduler.handle((event,), clock.now()):
+            self._dispatch(command)
+
+    def _answer_snapshots(self) -> None:
+        if not self._wanted:
+            return
+        answered: list[Future[StatusSnapshot]] = []
+        while self._wanted:
+            answered.append(self._wanted.popleft())
+        snapshot = self._scheduler.snapshot(clock.now())
+        for wanted in answered:
+            if wanted.set_running_or_notify_cancel():
+                wanted.set_result(snapshot)
+
+
+def describe(event: Event) -> str:
+    """The event for a log line, cut to a length that a line can have."""
+    return f"handling {event!r}"[:2000]

@@ -1,0 +1,59 @@
+"""Trigger events that wait for the next start: state_dir/queue.jsonl, one event a line."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+from collections.abc import Iterable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from zuul.lib.logs import fields
+from zuul.model.change import Approval
+from zuul.model.trigger import Account, TriggerEvent
+
+log = logging.getLogger("zuul.Scheduler")
+
+FILE_NAME = "queue.jsonl"
+
+
+def write_events(state_dir: Path, events: Iterable[TriggerEvent]) -> int:
+    """Keep the events for the next start; how many were kept."""
+    lines = [json.dumps(asdict(event)) for event in events]
+    if lines:
+        path = state_dir / FILE_NAME
+        new = path.with_suffix(".new")
+        with open(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as out:
+            out.write("\n".join(lines) + "\n")
+        os.replace(new, path)
+    return len(lines)
+
+
+def take_events(state_dir: Path) -> list[TriggerEvent]:
+    """The events kept by `write_events`; the file is removed. Damaged lines are logged."""
+    path = state_dir / FILE_NAME
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except FileNotFoundError:
+        return []
+    events = []
+    for number, line in enumerate(lines, 1):
+        try:
+            events.append(parse_event(json.loads(line)))
+        except (ValueError, TypeError, AttributeError) as error:
+            log.warning("A saved event is damaged: %s %s", error, fields(file=path, line=number))
+    path.unlink()
+    return events
+
+
+def parse_event(data: dict[str, Any]) -> TriggerEvent:
+    """What `asdict` made of an event; raises TypeError or AttributeError on anything else."""
+    account = data.pop("account")
+    approvals = data.pop("approvals")
+    return TriggerEvent(
+        **data,
+        account=Account(**account) if account else None,
+        approvals=tuple(Approval(**approval) for approval in approvals),
+    )
