@@ -23,6 +23,7 @@ from zuul.config.values import (
     WebappConfig,
     ZuulConfig,
 )
+from zuul.lib import logs
 from zuul.lib.fields import FieldReader
 from zuul.lib.ini import IniFile, parse_ini
 from zuul.lib.problems import ConfigError, Problem
@@ -43,7 +44,10 @@ _MOVED_TO_MERGER = frozenset({"git_dir", "git_user_email", "git_user_name", "zuu
 def read_config(
     path: str | os.PathLike[str] | None = None, *, program: Program = Program.SERVER
 ) -> ZuulConfig:
-    """Read `path`, else the first file of DEFAULT_PATHS; raises ConfigError."""
+    """Read `path`, else the first file of DEFAULT_PATHS; raises ConfigError.
+
+    From here on the log of this process hides the file's secrets.
+    """
     file = _find_file(path)
     try:
         with file.open("rb") as stream:
@@ -58,7 +62,9 @@ def read_config(
         line = content.count(b"\n", 0, error.start) + 1
         raise ConfigError([Problem(str(file), line, "", f"is not UTF-8: {error}")]) from error
     others = mode & (stat.S_IRWXG | stat.S_IRWXO)
-    return parse_config(text, str(file), program=program, readable_by_others=bool(others))
+    config = parse_config(text, str(file), program=program, readable_by_others=bool(others))
+    logs.hide(config.secrets)
+    return config
 
 
 def parse_config(

@@ -14,6 +14,7 @@ from zuul.config import (
     parse_config,
     read_config,
 )
+from zuul.lib import logs
 from zuul.lib.problems import ConfigError
 from zuul.lib.secret import Secret
 
@@ -360,6 +361,13 @@ class TestReadConfig:
         path = tmp_path / "zuul.conf"
         path.write_text(SMALLEST)
         assert read_config(path) == parse_config(SMALLEST, str(path))
+
+    def test_the_log_hides_its_secrets(self, tmp_path, monkeypatch):
+        redactor = logs.Redactor()
+        monkeypatch.setattr(logs, "hide", redactor.hide)
+        (tmp_path / "zuul.conf").write_text(TestSecrets.TEXT)
+        read_config(tmp_path / "zuul.conf")
+        assert redactor.redact("with geheim2") == "with ********"
 
     def test_warns_of_permissions(self, tmp_path):
         path = tmp_path / "zuul.conf"
