@@ -42,14 +42,17 @@ def take_events(state_dir: Path) -> list[TriggerEvent]:
     for number, line in enumerate(lines, 1):
         try:
             events.append(parse_event(json.loads(line)))
-        except (ValueError, TypeError, AttributeError) as error:
+        except (ValueError, TypeError, LookupError, AttributeError) as error:
             log.warning("A saved event is damaged: %s %s", error, fields(file=path, line=number))
     path.unlink()
     return events
 
 
 def parse_event(data: dict[str, Any]) -> TriggerEvent:
-    """What `asdict` made of an event; raises TypeError or AttributeError on anything else."""
+    """What `asdict` made of an event.
+
+    Raises TypeError, LookupError or AttributeError on anything else.
+    """
     account = data.pop("account")
     approvals = data.pop("approvals")
     return TriggerEvent(

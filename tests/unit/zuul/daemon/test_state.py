@@ -1,0 +1,47 @@
+"""Trigger events that wait for the next start."""
+
+from pathlib import Path
+
+import pytest
+
+from zuul.daemon.state import FILE_NAME, take_events, write_events
+from zuul.model.change import Approval
+from zuul.model.trigger import Account, TriggerEvent
+
+EVENT = TriggerEvent(
+    "gerrit",
+    "comment-added",
+    project="acme/widget",
+    number="1",
+    patchset="2",
+    account=Account("alice", "alice@example.com", "Ålice"),
+    approvals=(Approval("workflow", 1),),
+)
+BARE = TriggerEvent("gerrit", "ref-updated", ref="refs/heads/master")
+
+
+def test_events_come_back_once(tmp_path: Path) -> None:
+    assert write_events(tmp_path, [EVENT, BARE]) == 2
+    assert take_events(tmp_path) == [EVENT, BARE]
+    assert take_events(tmp_path) == []
+
+
+def test_nothing_to_keep_leaves_no_file(tmp_path: Path) -> None:
+    assert write_events(tmp_path, []) == 0
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_file_is_for_its_owner_alone(tmp_path: Path) -> None:
+    write_events(tmp_path, [EVENT])
+    assert (tmp_path / FILE_NAME).stat().st_mode & 0o077 == 0
+
+
+@pytest.mark.parametrize("line", ["junk", "[]", "{}", '{"account": 1, "approvals": null}'])
+def test_a_damaged_line_is_named_and_costs_only_itself(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, line: str
+) -> None:
+    write_events(tmp_path, [EVENT])
+    with open(tmp_path / FILE_NAME, "a") as out:
+        out.write(line + "\n")
+    assert take_events(tmp_path) == [EVENT]
+    assert "line=2" in caplog.text
