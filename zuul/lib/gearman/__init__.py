@@ -1,1 +1,40 @@
-"""Everything the suite says and hears in Gearman's language."""
+"""Everything the suite says and hears in Gearman's language.
+
+`GearmanServer` is the server zuul-server embeds, `GearmanClient` submits jobs, `GearmanWorker`
+serves functions, `AdminClient` asks a server about itself. All of them work with C gearmand too.
+"""
+
+from zuul.lib.gearman.admin import (
+    AdminClient,
+    AdminError,
+    FunctionRegistry,
+    FunctionStatus,
+    parse_status,
+)
+from zuul.lib.gearman.client import ClientJob, GearmanClient, JobListener, Outcome
+from zuul.lib.gearman.limits import Limits
+from zuul.lib.gearman.queue import Priority, QueueTotals
+from zuul.lib.gearman.server import GearmanServer, ServerObserver
+from zuul.lib.gearman.worker import BadArguments, GearmanWorker, Reply, Task, TaskFailed
+
+__all__ = [
+    "AdminClient",
+    "AdminError",
+    "BadArguments",
+    "ClientJob",
+    "FunctionRegistry",
+    "FunctionStatus",
+    "GearmanClient",
+    "GearmanServer",
+    "GearmanWorker",
+    "JobListener",
+    "Limits",
+    "Outcome",
+    "Priority",
+    "QueueTotals",
+    "Reply",
+    "ServerObserver",
+    "Task",
+    "TaskFailed",
+    "parse_status",
+]

@@ -13,12 +13,12 @@ from __future__ import annotations
 import heapq
 import logging
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
 from zuul.lib.gearman.commands import TextCommands
+from zuul.lib.gearman.limits import Limits
 from zuul.lib.gearman.packets import (
-    MAX_PACKET_BYTES,
     PACKET_NAMES,
     REQUEST,
     Packet,
@@ -26,7 +26,7 @@ from zuul.lib.gearman.packets import (
     StreamReader,
     response,
 )
-from zuul.lib.gearman.peers import Peer, PeerTable
+from zuul.lib.gearman.peers import Peer, PeerTable, printable
 from zuul.lib.gearman.queue import Job, JobQueue, Priority, QueueTotals
 
 log = logging.getLogger("zuul.GearServer")
@@ -45,19 +45,6 @@ _SUBMISSIONS: Final[dict[int, tuple[Priority, bool]]] = {
     PacketType.SUBMIT_JOB_LOW_BG: (Priority.LOW, False),
 }
 _UNSUPPORTED: Final = frozenset({PacketType.SUBMIT_JOB_SCHED, PacketType.SUBMIT_JOB_EPOCH})
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """What one server accepts; a request beyond it is answered with ERROR."""
-
-    packet_bytes: int = MAX_PACKET_BYTES
-    jobs: int = 500_000
-    argument_bytes: int = 2 * 1024**3
-    functions_per_connection: int = 100_000
-    name_bytes: int = 1024
-    #: Function names remembered for `status` after their last worker has gone.
-    known_functions: int = 200_000
 
 
 class _Refused(Exception):
@@ -79,7 +66,7 @@ class Broker:
         self._deadlines: list[tuple[float, bytes]] = []
         self._out: dict[int, list[bytes]] = {}
         self._now = 0.0
-        self._handlers: dict[int, Callable[[Peer, bytes], None]] = {
+        self._handlers: dict[int, Callable[[Peer, bytes], object]] = {
             PacketType.CAN_DO: self._can_do,
             PacketType.CAN_DO_TIMEOUT: self._can_do_timeout,
             PacketType.CANT_DO: self._cannot_do,
@@ -89,12 +76,12 @@ class Broker:
             PacketType.GRAB_JOB: self._grab_job,
             PacketType.GRAB_JOB_UNIQ: self._grab_job_uniq,
             PacketType.GRAB_JOB_ALL: self._grab_job_all,
-            PacketType.WORK_DATA: self._work_data,
-            PacketType.WORK_WARNING: self._work_warning,
+            PacketType.WORK_DATA: partial(self._forward, PacketType.WORK_DATA),
+            PacketType.WORK_WARNING: partial(self._forward, PacketType.WORK_WARNING),
             PacketType.WORK_STATUS: self._work_status,
-            PacketType.WORK_COMPLETE: self._work_complete,
-            PacketType.WORK_FAIL: self._work_fail,
-            PacketType.WORK_EXCEPTION: self._work_exception,
+            PacketType.WORK_COMPLETE: partial(self._finish, PacketType.WORK_COMPLETE),
+            PacketType.WORK_FAIL: partial(self._finish, PacketType.WORK_FAIL),
+            PacketType.WORK_EXCEPTION: partial(self._finish, PacketType.WORK_EXCEPTION),
             PacketType.GET_STATUS: self._get_status,
             PacketType.ECHO_REQ: self._echo,
             PacketType.OPTION_REQ: self._option,
@@ -151,8 +138,8 @@ class Broker:
         for job in list(peer.assigned.values()):
             log.warning(
                 "Worker disconnected, its job fails handle=%s function=%s",
-                _printable(job.handle),
-                _printable(job.function),
+                printable(job.handle),
+                printable(job.function),
             )
             self._fail(job)
 
@@ -180,10 +167,10 @@ class Broker:
             elif packet.type in _UNSUPPORTED:
                 raise _Refused(b"ERR_UNSUPPORTED", "scheduled jobs are not supported")
             else:
-                log.warning("Unknown packet ignored type=%s %s", packet.type, _who(peer))
+                log.warning("Unknown packet ignored type=%s %s", packet.type, peer)
         except _Refused as refusal:
             name = PACKET_NAMES.get(packet.type, packet.type)
-            log.warning("Request refused packet=%s %s: %s", name, _who(peer), refusal)
+            log.warning("Request refused packet=%s %s: %s", name, peer, refusal)
             self._send(peer.id, response(PacketType.ERROR, refusal.code, str(refusal).encode()))
 
     def _send(self, connection: int, data: bytes) -> None:
@@ -284,20 +271,17 @@ class Broker:
     # Packets of workers: taking jobs.
 
     def _grab_job(self, peer: Peer, _data: bytes) -> None:
-        job = self._grab(peer)
-        if job is not None:
+        if job := self._grab(peer):
             fields = (job.handle, job.function, job.arguments)
             self._send(peer.id, response(PacketType.JOB_ASSIGN, *fields))
 
     def _grab_job_uniq(self, peer: Peer, _data: bytes) -> None:
-        job = self._grab(peer)
-        if job is not None:
+        if job := self._grab(peer):
             fields = (job.handle, job.function, job.unique, job.arguments)
             self._send(peer.id, response(PacketType.JOB_ASSIGN_UNIQ, *fields))
 
     def _grab_job_all(self, peer: Peer, _data: bytes) -> None:
-        job = self._grab(peer)
-        if job is not None:
+        if job := self._grab(peer):
             no_reducer = b""
             fields = (job.handle, job.function, job.unique, no_reducer, job.arguments)
             self._send(peer.id, response(PacketType.JOB_ASSIGN_ALL, *fields))
@@ -324,40 +308,23 @@ class Broker:
 
     # Packets of workers: reports.
 
-    def _work_data(self, peer: Peer, data: bytes) -> None:
-        self._forward(peer, PacketType.WORK_DATA, data)
-
-    def _work_warning(self, peer: Peer, data: bytes) -> None:
-        self._forward(peer, PacketType.WORK_WARNING, data)
-
     def _work_status(self, peer: Peer, data: bytes) -> None:
-        job = self._forward(peer, PacketType.WORK_STATUS, data)
+        job = self._forward(PacketType.WORK_STATUS, peer, data)
         if job is not None:
             _, numerator, denominator = (*data.split(b"\x00", 2), b"", b"")[:3]
             job.numerator, job.denominator = numerator, denominator
 
-    def _work_complete(self, peer: Peer, data: bytes) -> None:
-        self._finish(peer, PacketType.WORK_COMPLETE, data)
-
-    def _work_fail(self, peer: Peer, data: bytes) -> None:
-        self._finish(peer, PacketType.WORK_FAIL, data)
-
-    def _work_exception(self, peer: Peer, data: bytes) -> None:
-        self._finish(peer, PacketType.WORK_EXCEPTION, data)
-
-    def _finish(self, peer: Peer, packet_type: int, data: bytes) -> None:
-        job = self._forward(peer, packet_type, data)
+    def _finish(self, packet_type: int, peer: Peer, data: bytes) -> None:
+        job = self._forward(packet_type, peer, data)
         if job is not None:
             self._end(job)
 
-    def _forward(self, peer: Peer, packet_type: int, data: bytes) -> Job | None:
+    def _forward(self, packet_type: int, peer: Peer, data: bytes) -> Job | None:
         """Pass a report on to the client; None when the job is not this worker's."""
         handle = data.partition(b"\x00")[0]
         job = peer.assigned.get(handle)
         if job is None:
-            log.debug(
-                "Report on another's job ignored handle=%s %s", _printable(handle), _who(peer)
-            )
+            log.debug("Report on another's job ignored handle=%s %s", printable(handle), peer)
         elif job.client is not None:
             self._send(job.client, response(packet_type, data))
         return job
@@ -376,11 +343,3 @@ class Broker:
             client.submitted.pop(job.handle, None)
         if worker := self._peers.find(job.worker):
             worker.assigned.pop(job.handle, None)
-
-
-def _printable(text: bytes) -> str:
-    return ascii(text[:200].decode(errors="replace"))[1:-1]
-
-
-def _who(peer: Peer) -> str:
-    return f"host={_printable(peer.host)} client={_printable(peer.client_id)}"

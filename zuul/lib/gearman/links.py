@@ -1,4 +1,4 @@
-"""gear, made dependable: the only file that knows the library.
+"""gear's client and worker, made dependable; with connection.py the only files that know gear.
 
 gear gives the threads, the reconnecting and the worker's state machine. What is replaced here, and
 why: sockets get TCP_NODELAY (without it a round trip takes 44 ms), keepalive and timeouts; a
@@ -12,33 +12,20 @@ from __future__ import annotations
 import logging
 import os
 import select
-import socket
 import threading
 import time
-from collections import deque
 from collections.abc import Callable, Iterable
 from secrets import SystemRandom
 from typing import Any, Final
 
 import gear
 
-from zuul.lib.gearman.packets import (
-    PACKET_NAMES,
-    RESPONSE,
-    Packet,
-    PacketType,
-    ProtocolError,
-    StreamReader,
-    request,
-)
+from zuul.lib.gearman.connection import CONNECT_SECONDS, Connection, NotConnected
+from zuul.lib.gearman.packets import PACKET_NAMES, Packet, PacketType, ProtocolError, request
 from zuul.lib.workers import run_guarded
 
 log = logging.getLogger("zuul.Gearman")
 
-_CONNECT_SECONDS: Final = 10.0
-#: A server that takes nothing for so long is gone.
-_SEND_SECONDS: Final = 60.0
-_RECEIVE_BYTES: Final = 256 * 1024
 _FIRST_PAUSE_SECONDS: Final = 0.1
 _MAX_PAUSE_SECONDS: Final = 5.0
 #: A connection that lived so long was a good one: the next attempt comes without a pause.
@@ -48,112 +35,10 @@ _POLL_EVENTS: Final = select.POLLIN | select.POLLERR | select.POLLHUP | select.P
 InterruptedWait = gear.InterruptedError
 
 
-class NotConnected(OSError):
-    """There is no connection to the Gearman server, or it has changed since."""
-
-
 class _Condition(threading.Condition):
     """gear calls the old name, which warns."""
 
     notifyAll = threading.Condition.notify_all  # noqa: N815 - gear's name
-
-
-class Connection(gear.Connection):  # type: ignore[misc]
-    """One socket to the server, opened again and again; `generation` counts the openings."""
-
-    def __init__(self, host: str, port: int, client_id: str) -> None:
-        self.generation = 0
-        self._usable = False
-        self.conn: Any = None
-        super().__init__(host, port, client_id=client_id)
-
-    def _init(self) -> None:
-        super()._init()
-        self.pending_tasks: deque[Any] = deque()
-
-    def connect(self) -> None:
-        """Open the socket. Raises gear.ConnectionError."""
-        try:
-            sock = socket.create_connection((self.host, self.port), _CONNECT_SECONDS)
-        except OSError as error:
-            raise gear.ConnectionError(str(error)) from error
-        sock.settimeout(_SEND_SECONDS)
-        for level, option, value in (
-            (socket.IPPROTO_TCP, socket.TCP_NODELAY, 1),
-            (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1),
-            (socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, 60),
-            (socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, 15),
-            (socket.IPPROTO_TCP, socket.TCP_KEEPCNT, 4),
-        ):
-            sock.setsockopt(level, option, value)
-        with self.send_lock:
-            self.conn = sock
-            self.connected = True
-            self.connect_time = time.time()
-            self.generation += 1
-            self._reader = StreamReader(RESPONSE)
-            self._usable = True
-        log.info("Connected to Gearman server host=%s port=%d", self.host, self.port)
-
-    def disconnect(self) -> None:
-        """Close the socket and forget what was pending."""
-        self.lose()
-        self._init()
-
-    def transmit(self, data: bytes, tasks: Iterable[object] = (), generation: int = 0) -> None:
-        """Send all of `data`, and expect an answer for each of `tasks` in their order.
-
-        A positive `generation` must be the current one. Raises NotConnected or OSError; `tasks` of
-        a send that failed half way come back from `lose`, those of NotConnected do not.
-        """
-        with self.send_lock:
-            if not self._usable or generation not in (0, self.generation):
-                raise NotConnected
-            self.pending_tasks.extend(tasks)
-            try:
-                self.conn.sendall(data)
-            except OSError:
-                self._shut()
-                raise
-
-    def sendRaw(self, data: bytes) -> None:  # noqa: N802 - gear's name
-        self.transmit(data)
-
-    def sendPacket(self, packet: Any) -> None:  # noqa: N802 - gear's name
-        self.transmit(packet.toBinary())
-
-    def receive(self) -> list[Packet | bytes]:
-        """What the socket has; blocks if it has nothing. Raises OSError and ProtocolError."""
-        data = self.conn.recv(_RECEIVE_BYTES)
-        if not data:
-            raise NotConnected("the server has closed the connection")
-        return self._reader.feed(data)
-
-    def abort(self) -> None:
-        """Make the reading thread notice that this connection is to be given up."""
-        with self.send_lock:
-            self._shut()
-
-    def _shut(self) -> None:
-        if self.conn is not None:
-            try:
-                self.conn.shutdown(socket.SHUT_RDWR)
-            except OSError as error:
-                log.debug("Socket was closed already: %s", error)
-
-    def lose(self) -> list[Any]:
-        """Close the socket for good; what waited for an answer, then the jobs under way."""
-        with self.send_lock:
-            self._usable = False
-            self.connected = False
-            if self.conn is not None:
-                self._shut()
-                self.conn.close()
-                self.conn = None
-            lost = [*self.pending_tasks, *self.related_jobs.values()]
-            self.pending_tasks.clear()
-            self.related_jobs.clear()
-        return lost
 
 
 class _Link:
@@ -276,7 +161,7 @@ class _Link:
         self._halt.set()
         self._shutdown()  # type: ignore[attr-defined]
         for thread in (self.poll_thread, self.connect_thread):
-            thread.join(_CONNECT_SECONDS + 1.0)
+            thread.join(CONNECT_SECONDS + 1.0)
         for task in self.connection.lose():
             run_guarded(_bind(self.handle_lost, task), "lost gearman job")
         if not (self.poll_thread.is_alive() or self.connect_thread.is_alive()):

@@ -26,6 +26,14 @@ class Peer:
     #: Jobs it works on.
     assigned: dict[bytes, Job] = field(default_factory=dict)
 
+    def __str__(self) -> str:
+        return f"host={printable(self.host)} client={printable(self.client_id)}"
+
+
+def printable(text: bytes) -> str:
+    """Bytes of a stranger as they may stand in a log line."""
+    return ascii(text[:200].decode(errors="replace"))[1:-1]
+
 
 class PeerTable:
     """All connections; which of them can do a function; which functions were ever heard of."""

@@ -10,27 +10,21 @@ from __future__ import annotations
 import asyncio
 import logging
 import secrets
-import socket
 import ssl
 import threading
 import time
-from dataclasses import dataclass
 from typing import Protocol
 
-from zuul.lib.gearman.broker import Broker, Limits
+from zuul.lib.gearman.broker import Broker
+from zuul.lib.gearman.limits import Limits
 from zuul.lib.gearman.packets import PACKET_NAMES, ProtocolError
 from zuul.lib.gearman.queue import QueueTotals
+from zuul.lib.gearman.sockets import tune
 from zuul.lib.workers import run_guarded
 
 log = logging.getLogger("zuul.GearServer")
 
 _TICK_SECONDS = 1.0
-#: Keepalive of zmq-and-gearman.md section 6: a dead peer is noticed after two minutes.
-_KEEPALIVE = (
-    (socket.TCP_KEEPIDLE, 60),
-    (socket.TCP_KEEPINTVL, 15),
-    (socket.TCP_KEEPCNT, 4),
-)
 
 
 class ServerObserver(Protocol):
@@ -41,14 +35,6 @@ class ServerObserver(Protocol):
 
     def queue_changed(self, totals: QueueTotals, workers: int) -> None:
         """Sizes of the queue and the number of connections with functions; once a second."""
-
-
-@dataclass(frozen=True, slots=True)
-class SocketLimits:
-    """What one server's sockets take."""
-
-    connections: int = 10_000
-    unread_bytes: int = 128 * 1024 * 1024
 
 
 class _Connection(asyncio.Protocol):
@@ -85,14 +71,13 @@ class GearmanServer:
         *,
         version: str = "zuul",
         limits: Limits | None = None,
-        socket_limits: SocketLimits | None = None,
         observer: ServerObserver | None = None,
         ssl_context: ssl.SSLContext | None = None,
     ) -> None:
         self.host = host
         self.port = port
-        self._broker = Broker(secrets.token_hex(6), version, limits)
-        self._socket_limits = socket_limits or SocketLimits()
+        self._limits = limits or Limits()
+        self._broker = Broker(secrets.token_hex(6), version, self._limits)
         self._observer = observer
         self._ssl_context = ssl_context
         self._connections: dict[int, _Connection] = {}
@@ -162,11 +147,14 @@ class GearmanServer:
     def _accepted(self, connection: _Connection, transport: asyncio.Transport) -> None:
         peer = transport.get_extra_info("peername")
         host = str(peer[0]) if peer else "unknown"
-        if len(self._connections) >= self._socket_limits.connections:
+        if len(self._connections) >= self._limits.connections:
             log.warning("Connection refused, there are too many host=%s", host)
             transport.abort()
             return
-        _tune(transport.get_extra_info("socket"))
+        run_guarded(
+            lambda: tune(transport.get_extra_info("socket")),
+            "socket options of an accepted connection",
+        )
         self._last_number += 1
         connection.number = self._last_number
         self._connections[connection.number] = connection
@@ -200,7 +188,7 @@ class GearmanServer:
                 continue
             connection.transport.write(data)
             unread = connection.transport.get_write_buffer_size()
-            if unread > self._socket_limits.unread_bytes:
+            if unread > self._limits.unread_bytes:
                 log.warning("Connection closed, it does not read its answers bytes=%d", unread)
                 self._drop(connection)
                 self._loop.call_soon(self._flush)
@@ -217,15 +205,3 @@ class GearmanServer:
     def _forget(self, connection: _Connection) -> None:
         if self._connections.pop(connection.number, None) is not None:
             self._broker.disconnect(connection.number)
-
-
-def _tune(sock: socket.socket) -> None:
-    """No delay: Nagle's algorithm costs 44 ms a round trip here. Keepalive: notice dead peers."""
-
-    def set_options() -> None:
-        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-        for option, value in _KEEPALIVE:
-            sock.setsockopt(socket.IPPROTO_TCP, option, value)
-
-    run_guarded(set_options, "socket options of an accepted connection")
