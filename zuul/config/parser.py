@@ -42,7 +42,7 @@ _MOVED_TO_MERGER = frozenset({"git_dir", "git_user_email", "git_user_name", "zuu
 
 
 def read_config(
-    path: str | os.PathLike[str] | None = None, *, program: Program = Program.SERVER
+    path: str | os.PathLike[str] | None = None, program: Program = Program.SERVER
 ) -> ZuulConfig:
     """Read `path`, else the first file of DEFAULT_PATHS; raises ConfigError.
 

@@ -7,9 +7,10 @@ never worth an error: nothing here raises, and the host's name is looked up once
 from __future__ import annotations
 
 import logging
+import os
 import re
 from collections.abc import Mapping
-from typing import Protocol
+from typing import Self
 
 from statsd import StatsClient
 
@@ -22,66 +23,50 @@ MAX_PART_LENGTH = 200
 _UNSAFE = re.compile(r"[^\w.-]", re.ASCII)
 
 
-class Stats(Protocol):
-    """Where figures go. Any thread; never blocks, never raises."""
+class Stats:
+    """Where figures go: each is one datagram, or nothing at all. Any thread."""
 
-    def incr(self, key: str, count: int = 1) -> None: ...
+    def __init__(self, client: StatsClient | None = None) -> None:
+        self._client = client
 
-    def gauge(self, key: str, value: float) -> None: ...
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str] = os.environ) -> Self:
+        """What STATSD_* ask for; one that sends nothing if they cannot be followed."""
+        host = environment.get("STATSD_HOST", "")
+        if not host:
+            return cls()
+        prefix = environment.get("STATSD_PREFIX", "")
+        try:
+            port = int(environment.get("STATSD_PORT", "") or DEFAULT_PORT)
+            if not 0 < port < 65536:
+                raise ValueError(f"{port} is no port")
+            # The library looks the name up here, and swallows what goes wrong when it sends.
+            return cls(StatsClient(host, port, prefix=escape_part(prefix) if prefix else None))
+        except (OSError, ValueError) as error:
+            log.warning("No figures go to statsd, STATSD_HOST or STATSD_PORT is wrong: %s", error)
+            return cls()
 
-    def timing(self, key: str, milliseconds: float) -> None: ...
-
-
-class NoStats:
-    """Nobody wants figures."""
-
-    def incr(self, key: str, count: int = 1) -> None:
-        pass
-
-    def gauge(self, key: str, value: float) -> None:
-        pass
-
-    def timing(self, key: str, milliseconds: float) -> None:
-        pass
-
-
-class StatsdStats:
-    """Sends each figure as one datagram."""
-
-    def __init__(self, host: str, port: int, prefix: str | None) -> None:
-        """Raises OSError if the host's name cannot be looked up."""
-        self._client: StatsClient | NoStats = StatsClient(
-            host, port, prefix=prefix and escape_part(prefix)
-        )
+    @property
+    def enabled(self) -> bool:
+        return self._client is not None
 
     def incr(self, key: str, count: int = 1) -> None:
-        self._client.incr(key, count)
+        if self._client is not None:
+            self._client.incr(key, count)
 
     def gauge(self, key: str, value: float) -> None:
-        self._client.gauge(key, value)
+        if self._client is not None:
+            self._client.gauge(key, value)
 
     def timing(self, key: str, milliseconds: float) -> None:
-        self._client.timing(key, milliseconds)
+        if self._client is not None:
+            self._client.timing(key, milliseconds)
 
     def close(self) -> None:
-        client, self._client = self._client, NoStats()
-        if isinstance(client, StatsClient):
+        """Figures that come later go nowhere."""
+        client, self._client = self._client, None
+        if client is not None:
             client.close()
-
-
-def stats_from_environment(environment: Mapping[str, str]) -> Stats:
-    """The client that STATSD_* ask for; one that does nothing if they cannot be followed."""
-    host = environment.get("STATSD_HOST", "")
-    if not host:
-        return NoStats()
-    try:
-        port = int(environment.get("STATSD_PORT", "") or DEFAULT_PORT)
-        if not 0 < port < 65536:
-            raise ValueError(f"{port} is no port")
-        return StatsdStats(host, port, environment.get("STATSD_PREFIX") or None)
-    except (OSError, ValueError) as error:
-        log.warning("No figures go to statsd, STATSD_HOST or STATSD_PORT is wrong: %s", error)
-        return NoStats()
 
 
 def escape_part(text: str) -> str:

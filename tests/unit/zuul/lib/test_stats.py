@@ -5,12 +5,10 @@ import socket
 import pytest
 
 from zuul.lib.stats import (
-    NoStats,
-    StatsdStats,
+    Stats,
     escape_name,
     escape_part,
     escape_project,
-    stats_from_environment,
 )
 
 
@@ -26,8 +24,8 @@ def receiver():
 def test_figures_arrive(receiver):
     host, port = receiver.getsockname()
     environment = {"STATSD_HOST": host, "STATSD_PORT": str(port)}
-    stats = stats_from_environment(environment)
-    assert isinstance(stats, StatsdStats)
+    stats = Stats.from_environment(environment)
+    assert stats.enabled
     stats.incr("a.b")
     stats.incr("a.b", 3)
     stats.gauge("g", 7)
@@ -40,10 +38,10 @@ def test_figures_arrive(receiver):
 @pytest.mark.integration
 def test_a_prefix_comes_first(receiver):
     host, port = receiver.getsockname()
-    stats = stats_from_environment(
+    stats = Stats.from_environment(
         {"STATSD_HOST": host, "STATSD_PORT": str(port), "STATSD_PREFIX": "site1"}
     )
-    assert isinstance(stats, StatsdStats)
+    assert stats.enabled
     stats.incr("a")
     assert receiver.recv(1024) == b"site1.a:1|c"
     stats.close()
@@ -54,7 +52,7 @@ def test_nobody_listening_is_no_error():
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as placeholder:
         placeholder.bind(("127.0.0.1", 0))
         port = placeholder.getsockname()[1]
-    stats = StatsdStats("127.0.0.1", port, None)
+    stats = Stats.from_environment({"STATSD_HOST": "127.0.0.1", "STATSD_PORT": str(port)})
     for _ in range(5):
         stats.incr("a")
     stats.close()
@@ -66,8 +64,8 @@ def test_nobody_listening_is_no_error():
     [{}, {"STATSD_HOST": ""}, {"STATSD_PORT": "8125"}],
 )
 def test_unset_means_nothing_is_sent(environment, caplog):
-    stats = stats_from_environment(environment)
-    assert isinstance(stats, NoStats)
+    stats = Stats.from_environment(environment)
+    assert not stats.enabled
     stats.incr("a")
     stats.gauge("a", 1)
     stats.timing("a", 1)
@@ -77,7 +75,7 @@ def test_unset_means_nothing_is_sent(environment, caplog):
 @pytest.mark.parametrize("port", ["many", "0", "65536"])
 def test_a_wrong_port_is_told_and_survived(port, caplog):
     environment = {"STATSD_HOST": "127.0.0.1", "STATSD_PORT": port}
-    assert isinstance(stats_from_environment(environment), NoStats)
+    assert not Stats.from_environment(environment).enabled
     assert "STATSD_PORT is wrong" in caplog.text
 
 
@@ -86,7 +84,7 @@ def test_a_host_that_does_not_resolve_is_told_and_survived(monkeypatch, caplog):
         raise socket.gaierror("no such host")
 
     monkeypatch.setattr(socket, "getaddrinfo", fail)
-    assert isinstance(stats_from_environment({"STATSD_HOST": "statsd.invalid"}), NoStats)
+    assert not Stats.from_environment({"STATSD_HOST": "statsd.invalid"}).enabled
     assert "no such host" in caplog.text
 
 
