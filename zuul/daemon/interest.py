@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 
+from zuul.daemon.observers import SilentObserver
 from zuul.model.change import Change, Changeish
 from zuul.model.interest import InterestIndex
 from zuul.model.layout import Layout
@@ -21,7 +22,7 @@ TOUCHING = frozenset(
 )
 
 
-class WatchedChanges:
+class WatchedChanges(SilentObserver):
     """Numbers of the changes that stand in a queue. Written by the scheduler thread alone.
 
     An observer of the core (it is told of every item that comes and goes).

@@ -10,6 +10,7 @@ import logging
 import os
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Self
 
 from statsd import StatsClient
@@ -18,6 +19,8 @@ log = logging.getLogger("zuul.Stats")
 
 DEFAULT_PORT = 8125
 MAX_PART_LENGTH = 200
+#: escaped texts kept at hand: a site has some thousand jobs
+KEPT_KEYS = 8192
 
 #: what the protocol or a file system behind graphite gives a meaning
 _UNSAFE = re.compile(r"[^\w.-]", re.ASCII)
@@ -69,6 +72,7 @@ class Stats:
             client.close()
 
 
+@lru_cache(maxsize=KEPT_KEYS)
 def escape_part(text: str) -> str:
     """`text` as one part of a key: `/`, `:` and their like become `_`, dots stay.
 
@@ -78,11 +82,13 @@ def escape_part(text: str) -> str:
     return ".".join([segment or "_" for segment in segments])
 
 
+@lru_cache(maxsize=KEPT_KEYS)
 def escape_name(text: str) -> str:
     """`text` as one segment of a key: like `escape_part`, and dots become `_`."""
     return escape_part(text.replace(".", "_"))
 
 
+@lru_cache(maxsize=KEPT_KEYS)
 def escape_project(project: str) -> str:
     """A project as a key's parts: org/project becomes org.project."""
     return escape_part(project.replace("/", "."))
