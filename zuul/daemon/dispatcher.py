@@ -19,7 +19,7 @@ from zuul.core.commands import (
     SendReport,
     UpdateRepo,
 )
-from zuul.core.events import BuildCompleted, MergeCompleted, RepoUpdated, ReportCompleted
+from zuul.core.events import BuildCompleted, MergeCompleted, ReportCompleted, RepoUpdated
 from zuul.drivers import Inbox, Reporter
 from zuul.lib import clock
 from zuul.lib.logs import fields

@@ -8,14 +8,17 @@ from __future__ import annotations
 
 import argparse
 import logging
+import os
 import subprocess
 import sys
 import threading
 from pathlib import Path
 
 from zuul.lib import logs
+from zuul.lib.gearman.queue import QueueTotals
 from zuul.lib.gearman.server import GearmanServer
 from zuul.lib.logs import fields
+from zuul.lib.stats import Stats, stats_from_environment
 from zuul.lib.workers import Loop
 
 log = logging.getLogger("zuul.Server")
@@ -96,6 +99,24 @@ class GearmanChild:
             self._spawn()
 
 
+class _Figures:
+    """The server's figures for statsd (contract zuul.md 10)."""
+
+    def __init__(self, stats: Stats) -> None:
+        self._stats = stats
+
+    def packet_handled(self, name: str, seconds: float) -> None:
+        key = f"zuul.geard.packet.{name}"
+        self._stats.timing(key, seconds * 1000)
+        self._stats.incr(key)
+
+    def queue_changed(self, totals: QueueTotals, workers: int) -> None:
+        self._stats.gauge("zuul.geard.queue.total", totals.total)
+        self._stats.gauge("zuul.geard.queue.running", totals.running)
+        self._stats.gauge("zuul.geard.queue.waiting", totals.waiting)
+        self._stats.gauge("zuul.geard.workers", workers)
+
+
 def main() -> int:
     parser = argparse.ArgumentParser()
     parser.add_argument("--host")
@@ -103,7 +124,10 @@ def main() -> int:
     parser.add_argument("--log-config", type=Path)
     arguments = parser.parse_args()
     logs.configure(arguments.log_config)
-    server = GearmanServer(arguments.host, arguments.port, observer=_observer())
+    # Without statsd the server does not even measure.
+    wanted = "STATSD_HOST" in os.environ
+    figures = _Figures(stats_from_environment(os.environ)) if wanted else None
+    server = GearmanServer(arguments.host, arguments.port, observer=figures)
     try:
         server.start()
     except OSError as error:

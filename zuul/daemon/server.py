@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import threading
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,7 +30,7 @@ from zuul.lib.clock import RandomIds
 from zuul.lib.gearman.client import GearmanClient
 from zuul.lib.logs import fields
 from zuul.lib.problems import ConfigError
-from zuul.lib.stats import Stats
+from zuul.lib.stats import stats_from_environment
 from zuul.lib.workers import run_guarded
 from zuul.model.layout import Layout
 
@@ -67,7 +68,7 @@ class Server:
         self._times = TimeDatabase(config.zuul.state_dir / "times")
         self._watched = WatchedChanges()
         self._interest = LayoutInterest(self._watched)
-        observer = Observers(LogObserver(), StatsObserver(Stats.from_environment()), self._watched)
+        observer = Observers(LogObserver(), StatsObserver(stats_from_environment(os.environ)), self._watched)
         self._scheduler = Scheduler(RandomIds(), self._times, observer, report_options(config))
         self.merges = MergeDriver(self._gearman, self._put, self.git_url)
         self._builds = BuildDriver(

@@ -14,7 +14,7 @@ from zuul.core.commands import (
     TestedState,
     UpdateRepo,
 )
-from zuul.core.events import Event, MergeCompleted, RepoUpdated, ReportCompleted
+from zuul.core.events import Event, MergeCompleted, ReportCompleted, RepoUpdated
 from zuul.daemon.dispatcher import Dispatcher
 from zuul.model.change import NullChange, NullKey
 from zuul.model.layout import ActionKind, MergeMode, Precedence, ReportAction

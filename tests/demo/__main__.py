@@ -1,0 +1,182 @@
+"""Runs the story, shows it, and judges how it ended."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from rich.console import Console
+from rich.live import Live
+from rich.table import Table
+
+from tests.demo.review import Review, approve, read_review
+from tests.demo.screen import draw
+from tests.demo.story import APP, CHANGES, LAYOUT, LIBRARY, START, Planned
+from tests.sandbox.developer import Developer, Upload
+from tests.sandbox.gerrit import SandboxGerrit
+from tests.support.processes import NotInTime
+from tests.support.suite import Suite
+
+#: nothing in the story takes this long
+PATIENCE_SECONDS = 90.0
+#: shows the queue long enough to be seen
+BUILD_SECONDS = 1.0
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="./run demo", description=__doc__)
+    parser.add_argument(
+        "--keep", action="store_true", help="leave all running, to push changes of your own"
+    )
+    options = parser.parse_args()
+    console = Console()
+    with tempfile.TemporaryDirectory(prefix="zuul-demo-") as folder:
+        return Demo(Path(folder), console).run(keep=options.keep)
+
+
+class Demo:
+    """One showing."""
+
+    def __init__(self, folder: Path, console: Console) -> None:
+        self._folder = folder
+        self._console = console
+        self._uploads: dict[str, Upload] = {}
+        self._names: dict[str, str] = {}
+
+    def run(self, *, keep: bool) -> int:
+        started = time.monotonic()
+        say = self._console.print
+        say("Starting a sandbox Gerrit, zuul-server, two zuul-mergers and two workers ...")
+        with SandboxGerrit(self._folder / "gerrit") as gerrit:
+            for project, files in START.items():
+                gerrit.create_project(project, files=files)
+            self._endpoint = gerrit.endpoint
+            self._suite = Suite(self._folder, gerrit.endpoint, LAYOUT, _jobs())
+            try:
+                self._suite.start()
+                say(f"The status page: [link={self._suite.url}/]{self._suite.url}/[/link]")
+                self._play()
+                reviews = self._read_reviews()
+                passed = self._judge(reviews)
+                say(f"{time.monotonic() - started:.0f} s")
+                if keep:
+                    self._stay()
+            except NotInTime as late:
+                say(f"[red]{late}[/red]")
+                passed = False
+            finally:
+                self._suite.stop()
+        return 0 if passed else 1
+
+    def _play(self) -> None:
+        developer = Developer(self._endpoint, "alice", self._folder / "alice")
+        for planned in CHANGES:
+            self._push(developer, planned)
+        self._watch("check: every change alone", lambda: self._all_have("Verified +1 by zuul"))
+        self._console.print("All four passed on their own. Approving them all at once ...")
+        for upload in self._uploads.values():
+            approve(self._endpoint, "bob", upload.number)
+        self._watch("gate: every change on top of those ahead of it", self._all_decided)
+
+    def _push(self, developer: Developer, planned: Planned) -> None:
+        footers = []
+        if planned.depends_on:
+            footers.append(f"Depends-On: {self._uploads[planned.depends_on].change_id}")
+        upload = developer.upload(planned.project, planned.subject, planned.files, footers=footers)
+        self._uploads[planned.letter] = upload
+        self._names[f"{upload.number},1"] = f"{planned.letter} {planned.subject}"
+        self._console.print(f"pushed {planned.letter} to {planned.project}: {planned.subject}")
+
+    def _watch(self, title: str, done: Callable[[], bool]) -> None:
+        """Show the queue until `done`; NotInTime if that takes too long."""
+        self._console.rule(title)
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        with Live(console=self._console, refresh_per_second=8, transient=False) as live:
+            while True:
+                live.update(draw(self._suite.status(), self._names))
+                if done():
+                    return
+                if time.monotonic() > deadline:
+                    raise NotInTime(f"{title}: not done\n{self._suite.logs()}")
+                time.sleep(0.2)
+
+    def _read_reviews(self) -> dict[str, Review]:
+        return {
+            letter: read_review(self._endpoint, upload.number)
+            for letter, upload in self._uploads.items()
+        }
+
+    def _all_have(self, vote: str) -> bool:
+        return all(vote in review.votes for review in self._read_reviews().values())
+
+    def _all_decided(self) -> bool:
+        return self._suite.is_idle() and all(
+            review.status == "MERGED" or "Verified -2 by zuul" in review.votes
+            for review in self._read_reviews().values()
+        )
+
+    def _judge(self, reviews: Mapping[str, Review]) -> bool:
+        """Print who merged and who did not, and whether that is what must happen."""
+        table = Table("change", "what", "Gerrit says", "votes", "why")
+        passed = True
+        for planned in CHANGES:
+            review = reviews[planned.letter]
+            right = (review.status == "MERGED") == planned.merges
+            passed = passed and right
+            table.add_row(
+                planned.letter,
+                planned.subject,
+                f"[{'green' if right else 'red'}]{review.status}[/]",
+                "\n".join(review.votes),
+                "" if review.status == "MERGED" else review.comments[-1],
+            )
+        self._console.print(table)
+        verdict = "It went as it must." if passed else "[red]It did not go as it must.[/red]"
+        self._console.print(verdict)
+        return passed
+
+    def _stay(self) -> None:
+        tree = self._folder / "mine"
+        endpoint = self._endpoint
+        environment = endpoint.git_environment("alice")["GIT_SSH_COMMAND"]
+        self._console.print(
+            f"\nEverything runs on. Open {self._suite.url}/ and push a change of your own:\n\n"
+            f'  export GIT_SSH_COMMAND="{environment}"\n'
+            f"  git clone {endpoint.ssh_url('alice', APP)} {tree} && cd {tree}\n"
+            "  # edit, then commit with a line 'Change-Id: I' and forty hex digits at the end:\n"
+            "  git commit -a -m \"$(printf 'My change\\n\\nChange-Id: I%s' "
+            '"$(openssl rand -hex 20)")"\n'
+            "  git push origin HEAD:refs/for/master\n\n"
+            "Approve it as bob, N being its number:\n\n"
+            f"  {' '.join(endpoint.ssh_argv('bob', ''))} gerrit review"
+            " --label Code-Review=2 --label Workflow=1 N,1\n\n"
+            "Ctrl-C ends it all.",
+            soft_wrap=True,
+            markup=False,
+            highlight=False,
+        )
+        try:
+            while True:
+                time.sleep(3600)
+        except KeyboardInterrupt:
+            self._console.print("Stopping ...")
+
+
+def _jobs() -> dict[str, list[str]]:
+    """What the workers run, in a workspace that has both projects side by side."""
+    slow = f"import time; time.sleep({BUILD_SECONDS}); import runpy, sys; "
+    library, app = LIBRARY, APP
+
+    def check(*folders: str) -> list[str]:
+        code = f"{slow}sys.argv = ['check', {', '.join(map(repr, folders))}]; "
+        return [sys.executable, "-c", code + f"runpy.run_path({folders[0] + '/check.py'!r})"]
+
+    return {"library-unit": check(library), "integration": check(app, library)}
+
+
+if __name__ == "__main__":
+    sys.exit(main())
