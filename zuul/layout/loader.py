@@ -1,0 +1,107 @@
+"""layout.yaml -> Layout. Nothing else of the package is for use from outside.
+
+All problems of a file are told at once; a Layout comes out only if there are none, so that a bad
+file never replaces a good layout.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from zuul.errors import LayoutError
+from zuul.layout.builder import build_layout
+from zuul.layout.context import Context
+from zuul.layout.document import Document
+from zuul.lib.problems import ConfigError, Problem
+from zuul.model.layout import Layout
+
+log = logging.getLogger("zuul.Layout")
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """What came of a file."""
+
+    #: None if there are problems
+    layout: Layout | None
+    problems: tuple[Problem, ...] = ()
+    #: what loads, and is perhaps not meant so
+    warnings: tuple[Problem, ...] = ()
+
+
+def read_layout(path: Path, connections: Mapping[str, str] | None = None) -> Layout:
+    """The layout of a file; warnings are logged. Raises LayoutError with all problems.
+
+    `connections`: driver (gerrit, smtp, sql) by name; None accepts any name.
+    """
+    return _usable(check_layout(path, connections))
+
+
+def parse_layout(
+    text: str,
+    name: str,
+    *,
+    base: Path | None = None,
+    connections: Mapping[str, str] | None = None,
+) -> Layout:
+    """As read_layout, of a text that problems call `name`; `base` is where includes are sought."""
+    return _usable(check_text(text, name, base=base, connections=connections))
+
+
+def check_layout(
+    path: Path,
+    connections: Mapping[str, str] | None = None,
+    known_jobs: Iterable[str] | None = None,
+) -> Checked:
+    """All that can be said of a file; never raises for what stands in it.
+
+    `known_jobs`: the jobs that workers offer; a job of the layout that is not among them is a
+    problem. None: not checked.
+    """
+    path = path.expanduser()
+    try:
+        text = path.read_bytes().decode("utf-8-sig")
+    except OSError as error:
+        problem = Problem(str(path), 0, "", f"cannot be read: {error.strerror}")
+        return Checked(None, (problem,))
+    except UnicodeDecodeError as error:
+        problem = Problem(str(path), 0, "", f"is not UTF-8 at byte {error.start}")
+        return Checked(None, (problem,))
+    return check_text(
+        text,
+        str(path),
+        base=path.resolve().parent,
+        connections=connections,
+        known_jobs=known_jobs,
+    )
+
+
+def check_text(
+    text: str,
+    name: str,
+    *,
+    base: Path | None = None,
+    connections: Mapping[str, str] | None = None,
+    known_jobs: Iterable[str] | None = None,
+) -> Checked:
+    """As check_layout, of a text that problems call `name`."""
+    try:
+        document = Document(text, name)
+    except ConfigError as error:
+        return Checked(None, error.problems)
+    layout = build_layout(Context(document, connections, base), known_jobs)
+    warnings = tuple(document.warnings())
+    if document.sound:
+        return Checked(layout, (), warnings)
+    return Checked(None, tuple(document.problems()), warnings)
+
+
+def _usable(checked: Checked) -> Layout:
+    if checked.layout is None:
+        raise LayoutError(checked.problems)
+    for warning in checked.warnings:
+        log.warning("Layout may not mean what it says: %s", warning)
+    return checked.layout
