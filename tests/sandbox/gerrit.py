@@ -1,0 +1,483 @@
+"""A Gerrit for tests and the demo: real SSH, HTTP and git on loopback, reviews in memory.
+
+The server runs on a thread and event loop of its own; the methods of SandboxGerrit may be called
+from any other thread. Repositories, keys and known_hosts are files below its folder. As a program:
+`python -m tests.sandbox.gerrit --dir D --projects org/one,org/two`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import json
+import logging
+import threading
+import time
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import TypeVar
+
+import asyncssh
+from aiohttp import web
+
+from tests.sandbox.endpoint import GerritEndpoint, Identity
+from tests.sandbox.gerrit_commands import Commands
+from tests.sandbox.gerrit_defaults import (
+    LEGACY_LABELS,
+    MODERN_LABELS,
+    PASSWORD,
+    default_accounts,
+)
+from tests.sandbox.gerrit_events import Events, EventStream
+from tests.sandbox.gerrit_faults import Faults
+from tests.sandbox.gerrit_git import ZERO, Repository, Signature
+from tests.sandbox.gerrit_model import Account, Change, Label, PatchSet, Project, Store, SubmitType
+from tests.sandbox.gerrit_rest import RestSide
+from tests.sandbox.gerrit_rest_rows import RestRows
+from tests.sandbox.gerrit_reviews import PushOptions, Reviews
+from tests.sandbox.gerrit_rows import Row, Rows
+from tests.sandbox.gerrit_rules import Rules
+from tests.sandbox.gerrit_ssh import Logins, SshSide
+from tests.sandbox.gerrit_submit import Submitter
+from tests.sandbox.keys import ensure_key, public_line
+
+T = TypeVar("T")
+HOST = "127.0.0.1"
+#: A call from another thread that takes longer than this is a bug or a fault left on.
+CALL_SECONDS = 60.0
+
+
+class SandboxGerrit:
+    """One server. start() and stop(), or a `with` block; `endpoint` says how to reach it."""
+
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        modern: bool = True,
+        labels: Iterable[Label] | None = None,
+        accounts: Iterable[Account] | None = None,
+        ssh_port: int = 0,
+        http_port: int = 0,
+        now: Callable[[], float] = time.time,
+    ) -> None:
+        self.folder = folder
+        self.modern = modern
+        self.faults = Faults()
+        self.stream = EventStream(self.faults)
+        self.store = Store(labels or (MODERN_LABELS if modern else LEGACY_LABELS))
+        self.rules = Rules(self.store, modern)
+        self.endpoint: GerritEndpoint
+        #: SSH connections that are open
+        self.connections: set[asyncssh.SSHServerConnection] = set()
+        self._accounts = list(accounts or default_accounts())
+        self._keys: dict[str, list[asyncssh.SSHKey]] = {}
+        self._ports = (ssh_port, http_port)
+        self._clock = now
+        self._repositories: dict[str, Repository] = {}
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._serve, name="sandbox-gerrit", daemon=True)
+        self._ready = threading.Event()
+        self._failure: BaseException | None = None
+        self._stopping: asyncio.Event
+
+    # -- life ----------------------------------------------------------------------------------
+
+    def start(self) -> SandboxGerrit:
+        self.folder.mkdir(parents=True, exist_ok=True)
+        for account in self._accounts:
+            self.store.add_account(account)
+            key = ensure_key(self._key_file(account.username))
+            self._keys.setdefault(account.username, []).append(key)
+        self._thread.start()
+        if not self._ready.wait(CALL_SECONDS):
+            raise TimeoutError("the sandbox Gerrit did not start")
+        if self._failure is not None:
+            raise self._failure
+        return self
+
+    def stop(self) -> None:
+        """Close every connection and end the thread; may be called twice."""
+        if self._thread.is_alive():
+            self._loop.call_soon_threadsafe(self._stopping.set)
+            self._thread.join(CALL_SECONDS)
+            if self._thread.is_alive():
+                raise TimeoutError("the sandbox Gerrit did not stop")
+
+    def __enter__(self) -> SandboxGerrit:
+        return self.start()
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        value: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.stop()
+
+    def _serve(self) -> None:
+        asyncio.set_event_loop(self._loop)
+        try:
+            self._loop.run_until_complete(self._run())
+        except BaseException as error:
+            self._failure = error
+            if self._ready.is_set():
+                logging.getLogger("sandbox.gerrit").exception("the sandbox Gerrit ended")
+        finally:
+            self._ready.set()
+            self._loop.run_until_complete(self._loop.shutdown_asyncgens())
+            self._loop.close()
+
+    async def _run(self) -> None:
+        self._stopping = asyncio.Event()
+        sockets = [_bound(port) for port in self._ports]
+        ssh_port, http_port = (sock.getsockname()[1] for sock in sockets)
+        url = f"http://{HOST}:{http_port}"
+        self._wire(url)
+        host_key = ensure_key(self.folder / "host_key")
+        self._describe(ssh_port, url, host_key)
+        ssh = await asyncssh.listen(
+            sock=sockets[0],
+            server_factory=lambda: Logins(self),
+            server_host_keys=[host_key],
+            process_factory=self._ssh.handle,
+            encoding=None,
+            line_editor=False,
+            keepalive_interval=0,
+        )
+        runner = web.AppRunner(RestSide(self).application(), access_log=None, shutdown_timeout=1)
+        await runner.setup()
+        await web.SockSite(runner, sockets[1]).start()
+        self._ready.set()
+        await self._stopping.wait()
+        self.stream.close()
+        ssh.close()
+        for connection in list(self.connections):
+            connection.abort()
+        await ssh.wait_closed()
+        await runner.cleanup()
+        await _cancel_others()
+
+    def _wire(self, url: str) -> None:
+        rows = Rows(self.store, self.rules, url, self.modern)
+        self.events = Events(self.stream, rows, self.now)
+        self.reviews = Reviews(
+            self.store, self.events, self.faults, self.repository, self.now, rows.url
+        )
+        self.submitter = Submitter(self.reviews, self.rules, self._loop.call_later)
+        self.commands = Commands(
+            self.store, self.rules, rows, self.reviews, self.submitter, self.faults, self.now
+        )
+        self.rest_rows = RestRows(self.store, self.rules, self.repository)
+        self._ssh = SshSide(self)
+
+    def _describe(self, ssh_port: int, url: str, host_key: asyncssh.SSHKey) -> None:
+        known_hosts = self.folder / "known_hosts"
+        known_hosts.write_text(f"[{HOST}]:{ssh_port} {public_line(host_key)}\n")
+        identities = {
+            a.username: Identity(
+                a.username, a.full_name, a.email, self._key_file(a.username), PASSWORD
+            )
+            for a in self._accounts
+        }
+        self.endpoint = GerritEndpoint(HOST, ssh_port, url, known_hosts, identities)
+
+    def _key_file(self, username: str) -> Path:
+        return self.folder / "keys" / username
+
+    # -- what the SSH and HTTP sides ask ---------------------------------------------------------
+
+    def now(self) -> int:
+        return int(self._clock())
+
+    def account(self, username: str) -> Account | None:
+        return self.store.accounts.get(username)
+
+    def may_login(self, username: str, key: asyncssh.SSHKey) -> bool:
+        data = key.public_data
+        return any(known.public_data == data for known in self._keys.get(username, ()))
+
+    def password_of(self, username: str) -> str | None:
+        return PASSWORD if username in self.store.accounts else None
+
+    def repository(self, project: str) -> Repository:
+        return self._repositories[project]
+
+    def find_repository(self, project: str) -> Repository | None:
+        return self._repositories.get(project)
+
+    async def wait(self, command: str) -> None:
+        await self._ssh.wait(command)
+
+    # -- what people and tests do ----------------------------------------------------------------
+
+    def create_project(
+        self, name: str, submit_type: SubmitType | str = SubmitType.MERGE_IF_NECESSARY
+    ) -> None:
+        """A repository with one empty commit on master."""
+
+        def create() -> None:
+            admin = self._accounts[0]
+            author = Signature(admin.full_name, admin.email, self.now())
+            path = self.folder / "git" / f"{name}.git"
+            self._repositories[name] = Repository.create(path, author)
+            self.store.projects[name] = Project(name, SubmitType(submit_type))
+            head = self._repositories[name].ref("refs/heads/master") or ZERO
+            self.events.ref_updated(name, "refs/heads/master", ZERO, head, admin)
+            self.events.project_created(name)
+
+        self.call(create)
+
+    def create_branch(self, project: str, branch: str, revision: str = "master") -> None:
+        """A branch at another branch's head or at a revision."""
+
+        def create() -> None:
+            repository = self.repository(project)
+            start = repository.ref(f"refs/heads/{revision}") or revision
+            repository.set_ref(f"refs/heads/{branch}", start)
+            ref = f"refs/heads/{branch}"
+            self.events.ref_updated(project, ref, ZERO, start, self._accounts[0])
+
+        self.call(create)
+
+    def delete_branch(self, project: str, branch: str) -> None:
+        def delete() -> None:
+            ref = f"refs/heads/{branch}"
+            old = self.repository(project).ref(ref) or ZERO
+            self.repository(project).set_ref(ref, ZERO)
+            self.events.ref_updated(project, ref, old, ZERO, self._accounts[0])
+
+        self.call(delete)
+
+    def upload(
+        self,
+        project: str,
+        subject: str,
+        files: Mapping[str, str | None] | None = None,
+        *,
+        branch: str = "master",
+        onto: str | None = None,
+        change_id: str | None = None,
+        footers: Iterable[str] = (),
+        topic: str | None = None,
+        as_user: str = "dev",
+    ) -> Change:
+        """Make a change (or, given its Change-Id, a patch set) without a work tree or a push.
+
+        `onto` is the revision to build on, the branch's head by default.
+        """
+        from tests.sandbox.developer import make_change_id
+
+        def make() -> Change:
+            repository = self.repository(project)
+            base = onto or repository.ref(f"refs/heads/{branch}")
+            if base is None:
+                raise KeyError(f"no branch {branch} in {project}")
+            account = self.store.accounts[as_user]
+            who = Signature(account.full_name, account.email, self.now())
+            name = f"{subject.replace(' ', '-')}.txt"
+            tree = repository.tree_with(base, files if files is not None else {name: subject})
+            trailer = "\n".join([*footers, f"Change-Id: {change_id or make_change_id()}"])
+            message = f"{subject}\n\n{trailer}\n"
+            revision = repository.commit(tree, (base,), message, who, who)
+            options = PushOptions(topic=topic)
+            made = self.reviews.upload(project, branch, revision, account, options)
+            return made[-1].change
+
+        return self.call(make)
+
+    def vote(
+        self,
+        number: int,
+        label: str,
+        value: int,
+        as_user: str = "core",
+        message: str = "",
+        patch_set: int | None = None,
+    ) -> None:
+        """Vote on the current patch set, or a given one. Raises Refused."""
+
+        def do() -> None:
+            change, chosen = self._chosen(number, patch_set)
+            account = self.store.accounts[as_user]
+            self.reviews.review(change, chosen, account, message, {label: value})
+
+        self.call(do)
+
+    def comment(self, number: int, message: str, as_user: str = "dev") -> None:
+        def do() -> None:
+            change, chosen = self._chosen(number, None)
+            self.reviews.review(change, chosen, self.store.accounts[as_user], message, {})
+
+        self.call(do)
+
+    def approve(self, number: int, as_user: str = "core") -> None:
+        """Code-Review at its highest and the approval column at 1, in one comment."""
+        last = "Workflow" if "Workflow" in self.store.labels else "Approved"
+
+        def do() -> None:
+            change, chosen = self._chosen(number, None)
+            votes = {"Code-Review": 2, last: 1}
+            self.reviews.review(change, chosen, self.store.accounts[as_user], "", votes)
+
+        self.call(do)
+
+    def abandon(self, number: int, as_user: str = "dev", message: str = "") -> None:
+        who = self.store.accounts[as_user]
+        self.call(lambda: self.reviews.abandon(self.store.changes[number], who, message))
+
+    def restore(self, number: int, as_user: str = "dev", message: str = "") -> None:
+        who = self.store.accounts[as_user]
+        self.call(lambda: self.reviews.restore(self.store.changes[number], who, message))
+
+    def set_topic(self, number: int, topic: str, as_user: str = "dev") -> None:
+        who = self.store.accounts[as_user]
+        self.call(lambda: self.reviews.set_topic(self.store.changes[number], who, topic))
+
+    def submit(self, number: int, as_user: str = "core") -> None:
+        """Merge the current patch set. Raises Refused with Gerrit's reason."""
+
+        def do() -> None:
+            change, chosen = self._chosen(number, None)
+            self.submitter.submit(change, chosen, self.store.accounts[as_user])
+
+        self.call(do)
+
+    def votes(self, number: int) -> dict[str, dict[str, int]]:
+        """{label: {username: value}} on the current patch set, zeros left out."""
+
+        def read() -> dict[str, dict[str, int]]:
+            found: dict[str, dict[str, int]] = {}
+            for vote in self.store.changes[number].current.approvals.values():
+                found.setdefault(vote.label, {})[vote.by.username] = vote.value
+            return found
+
+        return self.call(read)
+
+    def messages(self, number: int) -> list[tuple[str, str]]:
+        """(username, text) of every comment on a change."""
+        return self.call(
+            lambda: [(c.by.username, c.message) for c in self.store.changes[number].comments]
+        )
+
+    def status(self, number: int) -> str:
+        return self.call(lambda: self.store.changes[number].status.value)
+
+    def branch_head(self, project: str, branch: str = "master") -> str | None:
+        return self.call(lambda: self.repository(project).ref(f"refs/heads/{branch}"))
+
+    def read_file(self, project: str, path: str, branch: str = "master") -> str:
+        """A file as the branch has it now; raises KeyError."""
+
+        def read() -> str:
+            head = self.repository(project).ref(f"refs/heads/{branch}")
+            if head is None:
+                raise KeyError(f"no branch {branch} in {project}")
+            return self.repository(project).read(head, path)
+
+        return self.call(read)
+
+    def events_seen(self, *types: str) -> list[Row]:
+        """Every event there ever was, of these types only if any are given."""
+        return self.call(
+            lambda: [e for e in self.stream.history if not types or e["type"] in types]
+        )
+
+    def add_account(self, account: Account, key_line: str | None = None) -> None:
+        """One more person; `key_line` is an OpenSSH public key."""
+
+        def add() -> None:
+            self.store.add_account(account)
+            if key_line is not None:
+                key = asyncssh.import_public_key(key_line)
+                self._keys.setdefault(account.username, []).append(key)
+
+        self.call(add)
+
+    def send_raw(self, text: str) -> None:
+        """Put any text on every event stream, such as a broken line."""
+        self.call(lambda: self.stream.send_raw(text))
+
+    def close_streams(self) -> None:
+        """End the event streams that are open now; clients may connect again."""
+        self.call(self.stream.close)
+
+    @property
+    def listeners(self) -> int:
+        """How many event streams are open."""
+        return self.stream.listeners
+
+    def call(self, function: Callable[[], T]) -> T:
+        """Run a function on the server's loop and wait for what it returns."""
+
+        async def run() -> T:
+            return function()
+
+        return self.call_async(run)
+
+    def call_async(self, function: Callable[[], Awaitable[T]]) -> T:
+        async def run() -> T:
+            return await function()
+
+        return asyncio.run_coroutine_threadsafe(run(), self._loop).result(CALL_SECONDS)
+
+    def _chosen(self, number: int, patch_set: int | None) -> tuple[Change, PatchSet]:
+        change = self.store.changes[number]
+        if patch_set is None:
+            return change, change.current
+        found = change.patch_set(patch_set)
+        if found is None:
+            raise KeyError(f"change {number} has no patch set {patch_set}")
+        return change, found
+
+
+def _bound(port: int) -> object:
+    import socket
+
+    sock = socket.socket()
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    sock.bind((HOST, port))
+    return sock
+
+
+async def _cancel_others() -> None:
+    tasks = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--dir", type=Path, required=True, help="repositories, keys, known_hosts")
+    parser.add_argument("--projects", default="", help="comma-separated names to create")
+    parser.add_argument("--ssh-port", type=int, default=0)
+    parser.add_argument("--http-port", type=int, default=0)
+    parser.add_argument("--legacy", action="store_true", help="behave as the servers of 2013")
+    options = parser.parse_args(arguments)
+    gerrit = SandboxGerrit(
+        options.dir,
+        modern=not options.legacy,
+        ssh_port=options.ssh_port,
+        http_port=options.http_port,
+    )
+    with gerrit:
+        for project in filter(None, options.projects.split(",")):
+            gerrit.create_project(project)
+        endpoint = gerrit.endpoint
+        facts = {
+            "ssh_port": endpoint.ssh_port,
+            "url": endpoint.http_url,
+            "known_hosts": str(endpoint.known_hosts),
+            "keys": {name: str(i.key_file) for name, i in endpoint.identities.items()},
+        }
+        print(json.dumps(facts), flush=True)
+        with contextlib.suppress(KeyboardInterrupt):
+            threading.Event().wait()
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
