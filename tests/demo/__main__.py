@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 
-from tests.demo.review import Review, approve, read_review
+from tests.demo.review import Review, approve, found_project, read_review
 from tests.demo.screen import draw
 from tests.demo.story import APP, CHANGES, LAYOUT, LIBRARY, START, Planned
 from tests.sandbox.developer import Developer, Upload
@@ -52,9 +52,11 @@ class Demo:
         say = self._console.print
         say("Starting a sandbox Gerrit, zuul-server, two zuul-mergers and two workers ...")
         with SandboxGerrit(self._folder / "gerrit") as gerrit:
-            for project, files in START.items():
-                gerrit.create_project(project, files=files)
             self._endpoint = gerrit.endpoint
+            founder = Developer(gerrit.endpoint, "zuul", self._folder / "founder")
+            for project, files in START.items():
+                gerrit.create_project(project)
+                found_project(founder, project, files)
             self._suite = Suite(self._folder, gerrit.endpoint, LAYOUT, _jobs())
             try:
                 self._suite.start()
@@ -73,13 +75,13 @@ class Demo:
         return 0 if passed else 1
 
     def _play(self) -> None:
-        developer = Developer(self._endpoint, "alice", self._folder / "alice")
+        developer = Developer(self._endpoint, "dev", self._folder / "dev")
         for planned in CHANGES:
             self._push(developer, planned)
         self._watch("check: every change alone", lambda: self._all_have("Verified +1 by zuul"))
         self._console.print("All four passed on their own. Approving them all at once ...")
         for upload in self._uploads.values():
-            approve(self._endpoint, "bob", upload.number)
+            approve(self._endpoint, "core", upload.number)
         self._watch("gate: every change on top of those ahead of it", self._all_decided)
 
     def _push(self, developer: Developer, planned: Planned) -> None:
@@ -142,7 +144,7 @@ class Demo:
     def _stay(self) -> None:
         tree = self._folder / "mine"
         endpoint = self._endpoint
-        environment = endpoint.git_environment("alice")["GIT_SSH_COMMAND"]
+        environment = endpoint.git_environment("dev")["GIT_SSH_COMMAND"]
         self._console.print(
             f"\nEverything runs on. Open {self._suite.url}/ and push a change of your own:\n\n"
             f'  export GIT_SSH_COMMAND="{environment}"\n'
@@ -151,7 +153,7 @@ class Demo:
             "  git commit -a -m \"$(printf 'My change\\n\\nChange-Id: I%s' "
             '"$(openssl rand -hex 20)")"\n'
             "  git push origin HEAD:refs/for/master\n\n"
-            "Approve it as bob, N being its number:\n\n"
+            "Approve it as core, N being its number:\n\n"
             f"  {' '.join(endpoint.ssh_argv('bob', ''))} gerrit review"
             " --label Code-Review=2 --label Workflow=1 N,1\n\n"
             "Ctrl-C ends it all.",

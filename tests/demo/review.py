@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from tests.sandbox.developer import Developer
 from tests.sandbox.endpoint import GerritEndpoint
 
 
@@ -32,6 +34,13 @@ def read_review(endpoint: GerritEndpoint, number: int) -> Review:
     return Review(
         int(row["number"]), row["status"], tuple(_votes(row)), tuple(_comments(row, "zuul"))
     )
+
+
+def found_project(founder: Developer, project: str, files: Mapping[str, str]) -> None:
+    """Push the files with which a project begins, past review."""
+    tree = founder.start(project)
+    founder.commit(project, "Begin", files)
+    founder.git(tree, "push", "-q", "origin", "HEAD:refs/heads/master")
 
 
 def approve(endpoint: GerritEndpoint, user: str, number: int) -> None:
