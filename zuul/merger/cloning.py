@@ -12,6 +12,7 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
+from zuul.lib.logs import fields
 from zuul.merger.failures import CloneBroken
 from zuul.merger.fetching import ALL_BRANCHES_AND_TAGS, FETCH, failure_of
 from zuul.merger.git import Git, GitResult, Limits
@@ -103,7 +104,7 @@ def remove_stale_locks(git_folder: Path) -> list[Path]:
     ]
     for path in left:
         path.unlink(missing_ok=True)
-        log.warning("Removed a stale lock: path=%s", path)
+        log.warning("Removed a stale lock %s", fields(path=path))
     for folder in git_folder.glob("zuul-merge-*"):
         shutil.rmtree(folder, ignore_errors=True)
     return left

@@ -12,13 +12,13 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import cast
 
 import pygit2
 from pygit2.enums import MergeFlag
 
+from zuul.merger.ancestry import Ancestry, Bases
 from zuul.merger.commits import CommitWriter, merge_message
 from zuul.merger.failures import CloneBroken, OriginUnreachable
 from zuul.merger.git import Git, GitResult, Limits
@@ -64,6 +64,7 @@ class Combiner:
         self._writer = writer
         self._limits = limits
         self._store = TreeStore(repository)
+        self._ancestry = Ancestry(repository)
 
     def combine(
         self, mode: MergeMode, ours: pygit2.Oid, theirs: pygit2.Oid, refspec: str, url: str
@@ -80,27 +81,29 @@ class Combiner:
     def _merge(
         self, mode: MergeMode, ours: pygit2.Commit, theirs: pygit2.Commit, message: str
     ) -> Combined | Conflict:
-        # The stub leaves out that there may be none.
-        base = cast(pygit2.Oid | None, self._repository.merge_base(ours.id, theirs.id))
-        if base is None:
+        bases = self._ancestry.find_bases(ours.id, theirs.id)
+        if bases.base is None:
             return Conflict("the change has no history in common with the branch")
-        if base == ours.id:
-            return Combined(theirs.id)
-        if base == theirs.id:
+        if bases.base == theirs.id:
             return Combined(ours.id)
-        tree = self._merge_trees(mode, base, ours, theirs)
-        if isinstance(tree, Conflict):
-            return tree
-        return Combined(self._writer.write_merge(tree, [ours.id, theirs.id], message))
+        if bases.base == ours.id:
+            commit = theirs.id
+        else:
+            tree = self._merge_trees(mode, bases, ours, theirs)
+            if isinstance(tree, Conflict):
+                return tree
+            commit = self._writer.write_merge(tree, [ours.id, theirs.id], message)
+        self._ancestry.record(commit, ours.id, bases)
+        return Combined(commit)
 
     def _merge_trees(
-        self, mode: MergeMode, base: pygit2.Oid, ours: pygit2.Commit, theirs: pygit2.Commit
+        self, mode: MergeMode, bases: Bases, ours: pygit2.Commit, theirs: pygit2.Commit
     ) -> pygit2.Oid | Conflict:
         resolve = mode is MergeMode.MERGE_RESOLVE
         open_paths: tuple[bytes, ...] = ()
-        base_tree = self._repository[base].peel(pygit2.Commit).tree_id
+        base_tree = self._repository[str(bases.base)].peel(pygit2.Commit).tree_id
         sides = Sides(base_tree, ours, theirs)
-        if self._is_only_base(base, ours.id, theirs.id):
+        if bases.is_only:
             found = TreeMerge(
                 self._store,
                 renames=not resolve,
@@ -119,12 +122,6 @@ class Combiner:
         if self._attributes_choose(sides, open_paths):
             return self._run_in_work_tree(ours, ["merge", "--no-edit", "-q"], theirs)
         return self._run_merge_tree(ours.id, theirs.id)
-
-    def _is_only_base(self, base: pygit2.Oid, ours: pygit2.Oid, theirs: pygit2.Oid) -> bool:
-        """Whether all common history lies behind `base`: theirs then has as many commits that
-        ours lacks as it has that base lacks."""
-        count = self._repository.ahead_behind
-        return bool(count(theirs, ours)[0] == count(theirs, base)[0])
 
     # -- cherry-pick
 
@@ -202,7 +199,7 @@ class Combiner:
             )
             if not added.is_ok:
                 raise _unexpected(added)
-            inside = Git(folder / "tree", self._git.environment, self._git.protocols)
+            inside = replace(self._git, folder=folder / "tree")
             merged = inside.run([*command, str(theirs.id)], seconds, environment=_NOBODY)
             if merged.status in _CONFLICT_STATUSES:
                 unmerged = inside.run(["diff", "--name-only", "--diff-filter=U", "-z"], seconds)

@@ -8,14 +8,18 @@ from __future__ import annotations
 
 import logging
 import os
+import signal
+import subprocess
 import time
 from collections.abc import Collection, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
 
 from git.cmd import Git as GitPython
 
+from zuul.lib.logs import fields
 from zuul.merger.names import PROTOCOLS
 
 log = logging.getLogger("zuul.Repo")
@@ -91,6 +95,44 @@ class Limits:
     maintenance_seconds: float = 1800.0
 
 
+class GitProcesses:
+    """The git processes of one merger; any thread may end them."""
+
+    def __init__(self) -> None:
+        self._running: set[subprocess.Popen[bytes]] = set()
+        self._stopped = False
+
+    def finish(self, process: subprocess.Popen[bytes], timeout_seconds: float) -> GitResult:
+        """Wait for the end of a process; kill it and its children when the time is over."""
+        self._running.add(process)
+        try:
+            if self._stopped:
+                _kill(process)
+            output, errors = process.communicate(timeout=timeout_seconds)
+        except subprocess.TimeoutExpired:
+            _kill(process)
+            output, errors = process.communicate()
+            errors += f"\nfatal: killed after {timeout_seconds:g} s".encode()
+        finally:
+            self._running.discard(process)
+        return GitResult(process.returncode, _text(output), _text(errors))
+
+    def stop(self) -> None:
+        """Kill what runs, and whatever is started from now on."""
+        self._stopped = True
+        for process in list(self._running):
+            _kill(process)
+
+
+def _kill(process: subprocess.Popen[bytes]) -> None:
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+
+
+def _text(output: bytes) -> str:
+    return output.decode(errors="surrogateescape")
+
+
 @dataclass(frozen=True, slots=True)
 class Git:
     """How to run git for one clone; `environment` holds what its connection needs."""
@@ -98,6 +140,7 @@ class Git:
     folder: Path
     environment: Mapping[str, str] = field(default_factory=dict)
     protocols: Collection[str] = PROTOCOLS
+    processes: GitProcesses = field(default_factory=GitProcesses)
 
     def run(
         self,
@@ -112,20 +155,31 @@ class Git:
         for setting in _SETTINGS:
             command += ["-c", setting]
         started = time.monotonic()
-        status, output, errors = GitPython(str(self.folder)).execute(
+        # GitPython kills a process whose handle it sees go: this one stays until the end.
+        handle = GitPython(str(self.folder)).execute(
             [*command, *arguments],
             istream=stdin,
-            with_extended_output=True,
-            with_exceptions=False,
-            kill_after_timeout=timeout_seconds,
+            as_process=True,
             env={**self._environment(), **(environment or {})},
+            # A session of its own, so that ssh and the other children can be killed with it.
             start_new_session=True,
         )
-        log.debug("git %s: status %s, %.3f s", arguments, status, time.monotonic() - started)
-        return GitResult(int(status), str(output), str(errors))
+        assert handle.proc is not None, "as_process leaves the process to us"
+        result = self.processes.finish(handle.proc, timeout_seconds)
+        log.debug(
+            "Git ended %s",
+            fields(
+                status=result.status,
+                seconds=round(time.monotonic() - started, 3),
+                arguments=list(arguments[:20]),
+                errors=result.errors[:1000] or None,
+            ),
+        )
+        return result
 
     def _environment(self) -> dict[str, str]:
         return {
+            "LC_ALL": "C",
             "GIT_TERMINAL_PROMPT": "0",
             "GIT_ALLOW_PROTOCOL": ":".join(sorted(self.protocols)),
             "GIT_EDITOR": "true",

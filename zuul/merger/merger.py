@@ -16,10 +16,11 @@ from typing import TypeVar
 import pygit2
 
 from zuul.errors import MergerError
+from zuul.lib.logs import fields
 from zuul.merger.combine import Conflict
 from zuul.merger.commits import Identity
 from zuul.merger.failures import CloneBroken, RefNotFound, ResultsLost
-from zuul.merger.git import Git, Limits
+from zuul.merger.git import Git, GitProcesses, Limits
 from zuul.merger.lru import Recently
 from zuul.merger.names import PROTOCOLS, names_fixed_commit
 from zuul.merger.repo import Repo
@@ -33,6 +34,7 @@ from zuul.merger.requests import (
     UpdateRequest,
 )
 from zuul.merger.ssh import SshLogin, git_environment, host_key_advice, write_wrappers
+from zuul.merger.upkeep import UpkeepPolicy
 
 log = logging.getLogger("zuul.Merger")
 
@@ -57,6 +59,7 @@ class MergerSettings:
     logins: tuple[SshLogin, ...] = ()
     limits: Limits = field(default_factory=Limits)
     protocols: Collection[str] = PROTOCOLS
+    upkeep: UpkeepPolicy = field(default_factory=UpkeepPolicy)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +93,7 @@ class Merger:
     def __init__(self, settings: MergerSettings) -> None:
         self._settings = settings
         settings.git_dir.mkdir(parents=True, exist_ok=True)
+        self.processes = GitProcesses()
         self._wrappers = write_wrappers(settings.git_dir, settings.logins)
         self._known_hosts = {login.connection: login.known_hosts for login in settings.logins}
         self._repos: dict[str, Repo] = {}
@@ -108,7 +112,7 @@ class Merger:
         try:
             return self._with_repair(lambda: self._merge(request))
         except MergerError as error:
-            log.warning("Merge failed: ref=%s reason=%s", request.items[-1].zuul_ref, error)
+            log.warning("Merge failed %s", fields(ref=request.items[-1].zuul_ref, reason=error))
             return MergeAnswer(error=str(error))
 
     def update(self, request: UpdateRequest) -> None:
@@ -132,6 +136,24 @@ class Merger:
                 return Head(str(commit), str(repo.tree_of(commit)))
 
         return self._with_repair(work)
+
+    # -- between jobs
+
+    def tidy(self) -> bool:
+        """Pack one clone that needs it; False if none does. Raises MergerError."""
+        for repo in self._repos.values():
+            if repo.needs_packing(self._settings.upkeep):
+                log.info("Packing %s", fields(project=repo.origin.project))
+                repo.pack()
+                return True
+        return False
+
+    def expire_refs(self, max_age_days: int, now: float) -> None:
+        """Remove published refs with commits older than that, but the results of late."""
+        keep = {zuul_ref for zuul_ref, _ in self._results.items()}
+        for repo in self._repos.values():
+            repo.expire_refs(max_age_days, now, keep)
+            self._fetched.clear()
 
     # -- a series
 
@@ -297,7 +319,7 @@ class Merger:
         return Repo(
             settings.git_dir,
             origin,
-            make_git=lambda folder: Git(folder, environment, settings.protocols),
+            make_git=lambda folder: Git(folder, environment, settings.protocols, self.processes),
             identity=self._identity,
             limits=settings.limits,
             advice=host_key_advice(origin.url, self._known_hosts.get(origin.connection)),
@@ -340,12 +362,13 @@ class Merger:
 
 def _conflict(item: MergeItem, conflict: Conflict) -> MergeAnswer:
     log.info(
-        "Change does not merge: project=%s change=%s,%s branch=%s reason=%s",
-        item.origin.project,
-        item.number,
-        item.patchset,
-        item.branch,
-        conflict.reason,
+        "Change does not merge %s",
+        fields(
+            change=f"{item.number},{item.patchset}",
+            project=item.origin.project,
+            branch=item.branch,
+            reason=conflict.reason,
+        ),
     )
     return MergeAnswer(
         conflict=ConflictingItem(item.origin.project, item.number, item.patchset),

@@ -12,7 +12,7 @@ from __future__ import annotations
 import errno
 import logging
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -20,6 +20,7 @@ import pygit2
 from pygit2.enums import RepositoryOpenFlag
 
 from zuul.errors import MergerError
+from zuul.lib.logs import fields
 from zuul.merger.cloning import clone, origin_answers, point_head, remove_stale_locks
 from zuul.merger.combine import Combined, Combiner, Conflict
 from zuul.merger.commits import CommitWriter, Identity
@@ -40,6 +41,7 @@ from zuul.merger.fetching import (
 )
 from zuul.merger.git import Git, Limits
 from zuul.merger.requests import MergeItem, Origin
+from zuul.merger.upkeep import UpkeepPolicy, expire_refs, needs_packing, pack
 
 log = logging.getLogger("zuul.Repo")
 
@@ -104,7 +106,8 @@ class Repo:
         if not origin_answers(self.folder, self.origin.url, self._make_git, self._limits):
             raise OriginUnreachable(f"the clone is damaged ({cause}); the origin does not answer")
         log.error(
-            "Clone is damaged, making a new one: project=%s reason=%s", self.origin.project, cause
+            "Clone is damaged, making a new one %s",
+            fields(project=self.origin.project, reason=cause),
         )
         self.close()
         self._clone()
@@ -114,7 +117,7 @@ class Repo:
             return
         self.close()
         if not self._git_folder.exists():
-            log.info("Cloning: project=%s url=%s", self.origin.project, self.origin.url)
+            log.info("Cloning %s", fields(project=self.origin.project, url=self.origin.url))
             self._clone()
         remove_stale_locks(self._git_folder)
         self._open()
@@ -136,6 +139,19 @@ class Repo:
     def _repository(self) -> pygit2.Repository:
         assert self._opened is not None, "ensure() comes first"
         return self._opened
+
+    def needs_packing(self, policy: UpkeepPolicy) -> bool:
+        return needs_packing(self._git_folder, policy)
+
+    def pack(self) -> None:
+        """Make it small and quick again. Raises MergerError."""
+        pack(self._git, self._limits)
+        self.close()
+
+    def expire_refs(self, max_age_days: int, now: float, keep: Collection[str]) -> None:
+        """Remove published refs with older commits, unless in `keep`. Raises MergerError."""
+        expire_refs(self._git, self._limits, max_age_days, now, keep)
+        self.close()
 
     # -- fetching
 
