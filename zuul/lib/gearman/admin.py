@@ -17,6 +17,8 @@ log = logging.getLogger("zuul.Gearman")
 
 _MAX_ANSWER_BYTES: Final = 64 * 1024 * 1024
 _MISSING_SECONDS: Final = 5.0
+#: After a failure questions are refused for so long, lest each of many waits for its time limit.
+_PAUSE_SECONDS: Final = 1.0
 
 
 class FunctionStatus(NamedTuple):
@@ -57,6 +59,7 @@ class AdminClient:
         self._timeout = timeout_seconds
         self._lock = threading.Lock()
         self._socket: socket.socket | None = None
+        self._silent_until = 0.0
 
     def status(self) -> dict[str, FunctionStatus]:
         """All functions the server has heard of. Raises OSError."""
@@ -77,18 +80,20 @@ class AdminClient:
 
     def _ask(self, command: bytes, end: bytes) -> bytes:
         with self._lock:
-            reused = self._socket is not None
+            if time.monotonic() < self._silent_until:
+                raise AdminError("the Gearman server did not answer a moment ago")
+            if self._socket is not None:
+                try:
+                    return self._exchange(command, end)
+                except OSError as error:
+                    # It may have been closed while nobody looked: once more on a fresh one.
+                    log.debug("Administrative connection to the Gearman server broke: %s", error)
+                    self._close()
             try:
                 return self._exchange(command, end)
             except OSError:
                 self._close()
-                if not reused:
-                    raise
-            # The socket may have been closed while nobody looked: once more on a fresh one.
-            try:
-                return self._exchange(command, end)
-            except OSError:
-                self._close()
+                self._silent_until = time.monotonic() + _PAUSE_SECONDS
                 raise
 
     def _exchange(self, command: bytes, end: bytes) -> bytes:

@@ -318,13 +318,21 @@ class Broker:
         job = self._forward(packet_type, peer, data)
         if job is not None:
             self._end(job)
+            if packet_type == PacketType.WORK_EXCEPTION:
+                peer.excused = job.handle
 
     def _forward(self, packet_type: int, peer: Peer, data: bytes) -> Job | None:
         """Pass a report on to the client; None when the job is not this worker's."""
         handle = data.partition(b"\x00")[0]
         job = peer.assigned.get(handle)
         if job is None:
-            log.debug("Report on another's job ignored handle=%s %s", printable(handle), peer)
+            if packet_type != PacketType.WORK_FAIL or handle != peer.excused:
+                log.info(
+                    "Report on a job that has ended or is another's ignored packet=%s handle=%s %s",
+                    PACKET_NAMES[packet_type],
+                    printable(handle),
+                    peer,
+                )
         elif job.client is not None:
             self._send(job.client, response(packet_type, data))
         return job

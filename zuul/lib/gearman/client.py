@@ -97,7 +97,6 @@ class GearmanClient:
         *,
         handle_timeout_seconds: float = 300.0,
         limit: int = 200_000,
-        on_connect: Callable[[], None] = lambda: None,
     ) -> None:
         self._handle_timeout = handle_timeout_seconds
         self._limit = limit
@@ -111,7 +110,6 @@ class GearmanClient:
             port,
             on_packet=self._on_packet,
             on_lost=self._on_lost,
-            on_connect=on_connect,
         )
         self._sender = Loop("gearman-sender", self._turn)
         self._sender.start()
@@ -120,6 +118,11 @@ class GearmanClient:
     def open_jobs(self) -> int:
         """Jobs submitted that have not ended."""
         return len(self._open)
+
+    @property
+    def generation(self) -> int:
+        """How often the connection has been opened: after a change it may be another server."""
+        return self._link.connection.generation
 
     def wait_connected(self, timeout_seconds: float) -> bool:
         """Whether the server is connected, waiting for it if need be."""

@@ -170,7 +170,7 @@ class _Link:
 
 
 class ClientLink(_Link, gear.Client):  # type: ignore[misc]
-    """A client's connection; what arrives goes to three functions, on gear's threads."""
+    """A client's connection; what arrives goes to two functions, on the reading thread."""
 
     def __init__(
         self,
@@ -180,17 +180,14 @@ class ClientLink(_Link, gear.Client):  # type: ignore[misc]
         *,
         on_packet: Callable[[Connection, Packet], None],
         on_lost: Callable[[Any], None],
-        on_connect: Callable[[], None],
     ) -> None:
         self._on_packet = on_packet
         self._on_lost = on_lost
-        self._on_connected = on_connect
         super().__init__(client_id, host, port)
 
     def _onConnect(self, connection: Connection) -> None:  # noqa: N802 - gear's name
         # gearmand passes WORK_EXCEPTION on to those who asked; others ignore the wish.
         connection.transmit(request(PacketType.OPTION_REQ, b"exceptions"))
-        self._on_connected()
 
     def handle_packet(self, connection: Connection, packet: Packet) -> None:
         self._on_packet(connection, packet)

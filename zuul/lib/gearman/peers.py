@@ -25,6 +25,8 @@ class Peer:
     submitted: dict[bytes, Job] = field(default_factory=dict)
     #: Jobs it works on.
     assigned: dict[bytes, Job] = field(default_factory=dict)
+    #: The last job it ended with WORK_EXCEPTION: the WORK_FAIL that gearmand wants may follow.
+    excused: bytes = b""
 
     def __str__(self) -> str:
         return f"host={printable(self.host)} client={printable(self.client_id)}"
