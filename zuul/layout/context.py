@@ -66,13 +66,15 @@ class Context:
             found = found or self.pattern(node)
         return found
 
-    def check_connection(self, name: str, node: Node, drivers: Iterable[str]) -> str | None:
+    def check_connection(
+        self, name: str, node: Node, drivers: Iterable[str], key: str = ""
+    ) -> str | None:
         """The driver of the connection, if known; one that is missing or unfit is a problem."""
         if self.connections is None:
             return None
         driver = self.connections.get(name)
         if driver is None:
-            self.document.complain(node, f"there is no connection {name!r} in zuul.conf")
+            self.document.complain(node, f"there is no connection {name!r} in zuul.conf", key)
         elif driver not in drivers:
-            self.document.complain(node, f"a connection of the driver {driver} cannot do this")
+            self.document.complain(node, f"a connection of the driver {driver} cannot do this", key)
         return driver

@@ -9,6 +9,7 @@ Limits stand here too: a layout is written by a person, and no person needs 100 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Any, NoReturn
 
@@ -38,6 +39,8 @@ _WORDS = {
     _TAG + "timestamp": "a date",
 }
 _SCALARS = SafeConstructor()
+#: what may be an anchor; an ampersand inside a word or on its own is none
+_ANCHOR = re.compile(r"(?<!\w)&\S")
 
 
 class _Composer(yaml.CSafeLoader):
@@ -67,7 +70,7 @@ class Document:
         self._warnings: list[tuple[Node, str, str]] = []
         self._foreign: list[Problem] = []
         self.root = self._compose(text)
-        if "&" in text:
+        if _ANCHOR.search(text):
             self._refuse_bombs()
 
     # -- problems ------------------------------------------------------------------------------
@@ -137,7 +140,7 @@ class Document:
             return self.integer(node)
         if node.tag == FLAG:
             return self.flag(node)
-        if node.tag == NUMBER:
+        if node.tag == NUMBER and isinstance(node, ScalarNode):
             return _SCALARS.construct_yaml_float(node)
         return self.text(node)
 

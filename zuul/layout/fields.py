@@ -10,7 +10,7 @@ import difflib
 from collections.abc import Mapping
 from typing import TypeVar
 
-from yaml.nodes import Node
+from yaml.nodes import MappingNode, Node
 
 from zuul.layout.document import Document
 
@@ -47,7 +47,7 @@ class Fields:
                 self.document.complain(node, f"is not a known key{_hint(key, self._asked)}")
 
     def missing(self, key: str) -> None:
-        if self._entries or not self.node.value:
+        if isinstance(self.node, MappingNode):
             self.document.complain(self.node, "is required", key)
 
     def text(self, key: str, default: T) -> str | T:

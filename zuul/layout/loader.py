@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from zuul.errors import LayoutError
 from zuul.layout.builder import build_layout
@@ -21,8 +21,7 @@ from zuul.model.layout import Layout
 log = logging.getLogger("zuul.Layout")
 
 
-@dataclass(frozen=True, slots=True)
-class Checked:
+class Checked(NamedTuple):
     """What came of a file."""
 
     #: None if there are problems

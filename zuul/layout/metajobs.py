@@ -27,15 +27,16 @@ def match_names(patterns: Sequence[Pattern], names: Sequence[str]) -> dict[str, 
 
 
 def _matching(pattern: Pattern, forward: list[str], backward: list[str]) -> list[str]:
-    prefix, suffix = pattern.shape.prefix, pattern.shape.suffix
     if pattern.pattern in ("^.*$", "^.*"):
         return forward
+    prefix, suffix = pattern.shape.prefix, pattern.shape.suffix
     candidates = _range(forward, prefix)
     if suffix:
         by_end = _range(backward, suffix[::-1])
         if len(by_end) < len(candidates):
             candidates = [name[::-1] for name in by_end if name.endswith(prefix[::-1])]
-    return [name for name in candidates if name.endswith(suffix) and pattern.match(name)]
+    needle = pattern.shape.needle
+    return [name for name in candidates if needle in name and pattern.match(name)]
 
 
 def _range(ordered: list[str], prefix: str) -> list[str]:

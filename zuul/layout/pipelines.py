@@ -82,7 +82,10 @@ def _read_pipeline(context: Context, fields: Fields) -> PipelineConfig:
 def _source(context: Context, fields: Fields) -> str:
     source = fields.text("source", "gerrit")
     node = fields.take("source")
-    context.check_connection(source, fields.node if node is None else node, ("gerrit",))
+    if node is None:
+        context.check_connection(source, fields.node, ("gerrit",), "source")
+    else:
+        context.check_connection(source, node, ("gerrit",))
     return source
 
 

@@ -6,6 +6,7 @@ node, so levels are simply merged; the order of first mention is the order of th
 
 from __future__ import annotations
 
+import re
 from typing import TypeAlias
 
 from yaml.nodes import MappingNode, Node, SequenceNode
@@ -13,6 +14,8 @@ from yaml.nodes import MappingNode, Node, SequenceNode
 from zuul.layout.document import Document
 
 Sprout: TypeAlias = dict[str, "Sprout"]
+
+_ORDINARY = re.compile(r"[0-9A-Za-z_][!-~]*")
 
 
 def read_tree(document: Document, node: Node, into: Sprout, mentions: dict[str, Node]) -> None:
@@ -39,6 +42,8 @@ def merge_tree(level: Sprout, into: Sprout) -> None:
 
 def problem_of_name(name: str) -> str | None:
     """Why a word cannot be the name of a job that runs."""
+    if _ORDINARY.fullmatch(name):
+        return None
     if not name:
         return "a job's name is empty"
     if name.startswith("^"):

@@ -22,6 +22,8 @@ class Shape:
     prefix: str = ""
     #: every text that matches at its start ends with this
     suffix: str = ""
+    #: every text with a match has this in it
+    needle: str = ""
     #: whether a match can only begin at the start of the text
     anchored: bool = False
     #: worst case: at most `branching * len(text) ** degree` paths; None if nothing can be promised
@@ -52,6 +54,8 @@ class _Scan:
     safe: bool = True
     alternatives_outside: bool = False
     groups: list[_Group] = field(default_factory=lambda: [_Group()])
+    #: runs of literal text outside all groups, the last one still growing
+    runs: list[str] = field(default_factory=lambda: [""])
 
     def run(self) -> None:
         pattern = self.pattern
@@ -70,14 +74,25 @@ class _Scan:
                 self._close()
             elif character == "|":
                 self.groups[-1].alternatives += 1
-            elif character not in "^$":
+            elif character == ".":
                 self._quantifier(varies=False)
+                self.runs.append("")
+            elif character not in "^$":
+                self._literal(character)
         self.alternatives_outside = self.groups[0].alternatives > 1
         self.branching *= self.groups[0].alternatives
+
+    def _literal(self, character: str) -> None:
+        repeated = self._quantifier(varies=False)
+        if len(self.groups) == 1 and not repeated:
+            self.runs[-1] += character
+        else:
+            self.runs.append("")
 
     def _escape(self) -> None:
         escaped = self.pattern[self.position]
         self.position += 1
+        self.runs.append("")
         if escaped.isalnum() and escaped not in _PLAIN_ESCAPES:
             self.safe = False
 
@@ -85,6 +100,7 @@ class _Scan:
         pattern = self.pattern
         if pattern.startswith("^", self.position):
             self.position += 1
+        self.runs.append("")
         first = True
         while first or pattern[self.position] != "]":
             self.position += 2 if pattern[self.position] == "\\" else 1
@@ -93,6 +109,7 @@ class _Scan:
 
     def _open(self) -> None:
         self.groups.append(_Group())
+        self.runs.append("")
         rest = self.pattern[self.position : self.position + 3]
         if not rest.startswith("?"):
             return
@@ -109,18 +126,18 @@ class _Scan:
         self._quantifier(varies=varies)
         self.groups[-1].varies |= varies
 
-    def _quantifier(self, *, varies: bool) -> None:
+    def _quantifier(self, *, varies: bool) -> bool:
         """Take the quantifier, if any, behind an element that `varies` in what it matches."""
         if self.position >= len(self.pattern):
-            return
+            return False
         character = self.pattern[self.position]
         if character not in "*+?{":
-            return
+            return False
         if character == "{":
             end = self.pattern.find("}", self.position)
             counts = self.pattern[self.position + 1 : end] if end > 0 else ""
             if not counts.replace(",", "", 1).isdecimal():
-                return
+                return False
             self.position = end
         self.position += 1
         self.groups[-1].varies = True
@@ -131,6 +148,7 @@ class _Scan:
             self.safe = self.safe and not varies
         if self.pattern[self.position : self.position + 1] in ("?", "+"):
             self.position += 1
+        return True
 
 
 def find_shape(pattern: str) -> Shape:
@@ -143,9 +161,11 @@ def find_shape(pattern: str) -> Shape:
         return Shape()
     anchored = body.startswith("^") and not scan.alternatives_outside
     literal = anchored and not ignores_case
+    contains = not ignores_case and not scan.alternatives_outside
     return Shape(
         prefix=_prefix(body) if literal else "",
         suffix=_suffix(body) if literal else "",
+        needle=max(scan.runs, key=len) if contains else "",
         anchored=anchored,
         degree=scan.degree,
         branching=scan.branching,
