@@ -42,9 +42,7 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
     )
     parser.add_argument("-c", dest="config", type=Path, metavar="FILE", help="zuul.conf")
     parser.add_argument("-l", dest="layout", type=Path, metavar="FILE", help="layout.yaml")
-    parser.add_argument(
-        "-d", dest="foreground", action="store_true", help="stay in the foreground"
-    )
+    parser.add_argument("-d", dest="foreground", action="store_true", help="stay in the foreground")
     parser.add_argument(
         "-t",
         dest="validate",
@@ -59,7 +57,7 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
 
 def validate(config: ZuulConfig, options: argparse.Namespace) -> int:
     """Print every problem; 0 if there is none."""
-    path = options.layout or config.zuul.layout_config
+    path: Path = options.layout or config.zuul.layout_config
     known = None
     if options.validate:
         lines = Path(options.validate).read_text(encoding="utf-8").splitlines()

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import argparse
 import logging
-import os
 import subprocess
 import sys
 import threading
@@ -18,7 +17,7 @@ from zuul.lib import logs
 from zuul.lib.gearman.queue import QueueTotals
 from zuul.lib.gearman.server import GearmanServer
 from zuul.lib.logs import fields
-from zuul.lib.stats import Stats, stats_from_environment
+from zuul.lib.stats import Stats
 from zuul.lib.workers import Loop
 
 log = logging.getLogger("zuul.Server")
@@ -36,28 +35,31 @@ class GearmanChild:
         self._log_config = log_config
         self._process: subprocess.Popen[str] | None = None
         self._stopping = threading.Event()
-        self._watcher = Loop("gearman server watcher", self._watch)
+        self._watcher = Loop("gearman-server-watcher", self._watch)
 
     def start(self) -> None:
         """Return once it listens. Raises OSError if it cannot."""
         self._spawn()
         self._watcher.start()
 
+    @property
+    def pid(self) -> int:
+        """Process id of the server that runs now; 0 if none does."""
+        return self._process.pid if self._process else 0
+
     def stop(self) -> None:
+        """End it; may be called twice."""
         self._stopping.set()
         self._watcher.stop()
-        process = self._process
+        process, self._process = self._process, None
         if process is None:
             return
-        if process.stdin:
-            process.stdin.close()
+        _close_pipes(process)
         try:
             process.wait(STOP_SECONDS)
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait(STOP_SECONDS)
-        if process.stdout:
-            process.stdout.close()
 
     def _spawn(self) -> None:
         command = [sys.executable, "-m", "zuul.daemon.gearman_child", "--port", str(self.port)]
@@ -79,6 +81,7 @@ class GearmanChild:
         line = process.stdout.readline()
         killer.cancel()
         if not line.startswith("listening "):
+            _close_pipes(process)
             process.wait(STOP_SECONDS)
             raise OSError(
                 f"the Gearman server cannot listen on {self._host or 'all addresses'}"
@@ -89,14 +92,22 @@ class GearmanChild:
 
     def _watch(self, stopping: threading.Event) -> None:
         process = self._process
-        assert process is not None
+        if process is None:
+            return
         try:
             status = process.wait(0.5)
         except subprocess.TimeoutExpired:
             return
         if not self._stopping.is_set():
             log.error("The Gearman server died and is started again %s", fields(status=status))
+            _close_pipes(process)
             self._spawn()
+
+
+def _close_pipes(process: subprocess.Popen[str]) -> None:
+    for pipe in (process.stdin, process.stdout):
+        if pipe is not None:
+            pipe.close()
 
 
 class _Figures:
@@ -125,8 +136,8 @@ def main() -> int:
     arguments = parser.parse_args()
     logs.configure(arguments.log_config)
     # Without statsd the server does not even measure.
-    wanted = "STATSD_HOST" in os.environ
-    figures = _Figures(stats_from_environment(os.environ)) if wanted else None
+    stats = Stats.from_environment()
+    figures = _Figures(stats) if stats.enabled else None
     server = GearmanServer(arguments.host, arguments.port, observer=figures)
     try:
         server.start()

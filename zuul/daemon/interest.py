@@ -52,7 +52,7 @@ class LayoutInterest:
     """Interest as the current layout and the queues have it."""
 
     def __init__(self, watched: WatchedChanges) -> None:
-        self._watched = watched
+        self.watched = watched
         self._index: InterestIndex | None = None
 
     def set_layout(self, layout: Layout) -> None:
@@ -65,7 +65,7 @@ class LayoutInterest:
         if (
             event.type in TOUCHING
             and event.number is not None
-            and (event.connection, event.number) in self._watched
+            and (event.connection, event.number) in self.watched
         ):
             return True
         return index.wants(event)

@@ -5,13 +5,14 @@ from __future__ import annotations
 import logging
 import threading
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future
+from typing import Any
 
 from zuul.core.commands import Command
 from zuul.core.events import Event
 from zuul.core.scheduler import Scheduler
-from zuul.core.status import StatusSnapshot
+from zuul.core.status import StatusSnapshot, render
 from zuul.daemon.inbox import Inbox
 from zuul.lib import clock
 from zuul.lib.workers import Loop, run_guarded
@@ -20,6 +21,17 @@ log = logging.getLogger("zuul.Scheduler")
 
 #: the thread looks up from an empty inbox this often
 IDLE_SECONDS = 5.0
+
+
+class Snapshot:
+    """The state between two events; becomes a document on whatever thread asks for it."""
+
+    def __init__(self, state: StatusSnapshot) -> None:
+        self._state = state
+
+    def document(self) -> Mapping[str, Any]:
+        """As reference/web.rst has it, without the lengths of the queues of events."""
+        return render(self._state, clock.now())
 
 
 class SchedulerThread:
@@ -31,7 +43,7 @@ class SchedulerThread:
         self._scheduler = scheduler
         self._inbox = inbox
         self._dispatch = dispatch
-        self._wanted: deque[Future[StatusSnapshot]] = deque()
+        self._wanted: deque[Future[Snapshot]] = deque()
         self._loop = Loop("scheduler", self._turn)
 
     def start(self) -> None:
@@ -42,9 +54,9 @@ class SchedulerThread:
         self._loop.stop()
         self._answer_snapshots()
 
-    def request_snapshot(self) -> Future[StatusSnapshot]:
+    def request_snapshot(self) -> Future[Snapshot]:
         """The state between two events, as soon as the thread gets there. Any thread."""
-        wanted: Future[StatusSnapshot] = Future()
+        wanted: Future[Snapshot] = Future()
         self._wanted.append(wanted)
         self._inbox.wake()
         return wanted
@@ -64,10 +76,10 @@ class SchedulerThread:
     def _answer_snapshots(self) -> None:
         if not self._wanted:
             return
-        answered: list[Future[StatusSnapshot]] = []
+        answered: list[Future[Snapshot]] = []
         while self._wanted:
             answered.append(self._wanted.popleft())
-        snapshot = self._scheduler.snapshot(clock.now())
+        snapshot = Snapshot(self._scheduler.snapshot(clock.now()))
         for wanted in answered:
             if wanted.set_running_or_notify_cancel():
                 wanted.set_result(snapshot)

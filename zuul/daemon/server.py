@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import logging
-import os
 import threading
-from dataclasses import dataclass
+from collections.abc import Callable
 from pathlib import Path
+from typing import Protocol
 
 from zuul.config import GerritConnectionConfig, Program, ZuulConfig, read_config
-from zuul.core.events import Event, GracefulExitRequested, LayoutLoaded
+from zuul.core.events import GracefulExitRequested, LayoutLoaded
 from zuul.core.messages import ReportOptions
 from zuul.core.scheduler import Scheduler
 from zuul.daemon.dispatcher import Dispatcher
@@ -21,110 +21,117 @@ from zuul.daemon.scheduler_thread import SchedulerThread
 from zuul.daemon.state import take_events, write_events
 from zuul.daemon.times import TimeDatabase
 from zuul.daemon.web import WebServer
-from zuul.drivers.gearman.builds import BuildDriver
-from zuul.drivers.gearman.merges import MergeDriver
+from zuul.drivers.gearman.builds import GearmanBuilds
+from zuul.drivers.gearman.merges import GearmanMerges
 from zuul.drivers.gerrit.driver import GerritDriver
 from zuul.layout.loader import read_layout
 from zuul.lib import logs
 from zuul.lib.clock import RandomIds
-from zuul.lib.gearman.client import GearmanClient
+from zuul.lib.gearman import AdminClient, GearmanClient
 from zuul.lib.logs import fields
 from zuul.lib.problems import ConfigError
-from zuul.lib.stats import stats_from_environment
+from zuul.lib.stats import Stats
 from zuul.lib.workers import run_guarded
 from zuul.model.layout import Layout
 
 log = logging.getLogger("zuul.Server")
 
 #: how long the start waits for the Gearman server to answer
-GEARMAN_SECONDS = 60.0
+GEARMAN_SECONDS = 30.0
 
 
-@dataclass(frozen=True, slots=True)
-class _Branches:
-    """BranchHead of the reporters: knows where each connection's projects are cloned from."""
+class _Part(Protocol):
+    """Something that is started once and stopped once."""
 
-    server: Server
+    def start(self) -> None: ...
 
-    def fetch_branch_head(
-        self, project: str, connection: str, branch: str, timeout_seconds: float = 120.0
-    ) -> tuple[str, str]:
-        url = self.server.git_url(connection, project)
-        return self.server.merges.fetch_branch_head(
-            project, connection, url, branch, timeout_seconds
-        )
+    def stop(self) -> object: ...
 
 
 class Server:
-    """One zuul-server."""
+    """One zuul-server. Its parts are made in the order in which they start, and stop in reverse."""
 
     def __init__(self, config: ZuulConfig, *, layout: Path | None = None) -> None:
+        """`layout`: instead of the one that zuul.conf names, until the next reconfiguration."""
         self._config = config
         self._layout_path = layout
         self.exited = threading.Event()
-        self.inbox = Inbox()
-        self._gearman_server = _gearman_child(config)
-        self._gearman = GearmanClient("zuul-server")
+        self._inbox = Inbox()
+        self._interest = LayoutInterest(WatchedChanges())
         self._times = TimeDatabase(config.zuul.state_dir / "times")
-        self._watched = WatchedChanges()
-        self._interest = LayoutInterest(self._watched)
-        observer = Observers(LogObserver(), StatsObserver(stats_from_environment(os.environ)), self._watched)
-        self._scheduler = Scheduler(RandomIds(), self._times, observer, report_options(config))
-        self.merges = MergeDriver(self._gearman, self._put, self.git_url)
-        self._builds = BuildDriver(
-            self._gearman,
-            self._put,
-            check_registration=config.gearman.check_job_registration,
-        )
-        self._gerrits = {
-            name: GerritDriver(connection, self._put, self._interest, _Branches(self))
-            for name, connection in config.connections.items()
-            if isinstance(connection, GerritConnectionConfig)
-        }
-        dispatcher = Dispatcher(
-            self._put, self._builds, self.merges, self._gerrits, self.exited.set
-        )
-        self._thread = SchedulerThread(self._scheduler, self.inbox, dispatcher.dispatch)
-        self._web = WebServer(config, self._thread, self.inbox)
-
-    def git_url(self, connection: str, project: str) -> str:
-        """Raises KeyError for a connection that is no Gerrit."""
-        return self._gerrits[connection].git_url(project)
+        self._gerrits: dict[str, GerritDriver] = {}
+        self._started: list[tuple[str, Callable[[], object]]] = []
 
     def start(self) -> None:
-        """Raises ConfigError or OSError; then `stop` cleans up what was started."""
-        layout = self._read_layout(self._config)
-        self._times.start()
-        if self._gearman_server is not None:
-            self._gearman_server.start()
-        gearman = self._config.gearman
-        port = self._gearman_server.port if self._gearman_server else gearman.port
-        self._gearman.start(gearman.server, port)
-        self._gearman.wait_until_connected(GEARMAN_SECONDS)
-        self._builds.start()
-        self.merges.start()
-        self._thread.start()
+        """Raises ConfigError or OSError; `stop` then cleans up what was started."""
+        config = self._config
+        layout = self._read_layout(config)
+        self._start("build times", self._times)
+        client, admin = self._connect_gearman()
+        merges = GearmanMerges(client, admin, self._inbox.put, self._git_url)
+        builds = GearmanBuilds(
+            client,
+            admin,
+            self._inbox.put,
+            check_registration=config.gearman.check_job_registration,
+        )
+        for connection in config.connections.values():
+            if isinstance(connection, GerritConnectionConfig):
+                self._gerrits[connection.name] = GerritDriver(
+                    connection, self._inbox.put, self._interest, merges
+                )
+        stats = Stats.from_environment()
+        scheduler = Scheduler(
+            RandomIds(),
+            self._times,
+            Observers(LogObserver(), StatsObserver(stats), self._interest.watched),
+            report_options(config),
+        )
+        dispatcher = Dispatcher(self._inbox.put, builds, merges, self._gerrits, self.exited.set)
+        thread = SchedulerThread(scheduler, self._inbox, dispatcher.dispatch)
+        self._start("build driver", builds)
+        self._start("merge driver", merges)
+        self._started.append(("saved events", self._save_held_events))
+        self._start("scheduler", thread)
         self._install(layout)
-        self._web.start()
+        web = WebServer(config, thread, self._inbox)
+        self._start("web server", web)
         for driver in self._gerrits.values():
-            driver.start()
+            self._start(f"connection {driver.name}", driver)
         self._replay_saved_events()
-        log.info("zuul-server is up %s", fields(web=self._web.port, gearman=port))
+        log.info("zuul-server is up %s", fields(web=web.port))
 
     def stop(self) -> None:
         """End all threads within seconds; triggers that were held are saved."""
-        for driver in self._gerrits.values():
-            run_guarded(driver.stop, "stopping a Gerrit connection")
-        run_guarded(self._web.stop, "stopping the web server")
-        run_guarded(self._thread.stop, "stopping the scheduler")
-        run_guarded(self._save_held_events, "saving events")
-        run_guarded(self._builds.stop, "stopping the build driver")
-        run_guarded(self.merges.stop, "stopping the merge driver")
-        run_guarded(self._gearman.stop, "stopping the Gearman client")
-        if self._gearman_server is not None:
-            run_guarded(self._gearman_server.stop, "stopping the Gearman server")
-        run_guarded(self._times.stop, "writing build times")
+        self._inbox.close()
+        while self._started:
+            name, stop = self._started.pop()
+            run_guarded(stop, f"stopping {name}")
         log.info("zuul-server has stopped")
+
+    def _start(self, name: str, part: _Part) -> None:
+        self._started.append((name, part.stop))
+        part.start()
+
+    def _connect_gearman(self) -> tuple[GearmanClient, AdminClient]:
+        """Start the Gearman server if it is ours, and wait until it answers."""
+        host, port = self._config.gearman.server, self._config.gearman.port
+        wanted = self._config.gearman_server
+        if wanted.start:
+            child = GearmanChild(wanted.listen_address, wanted.port, wanted.log_config)
+            self._start("Gearman server", child)
+            port = child.port
+        client = GearmanClient("zuul-server", host, port)
+        self._started.append(("Gearman client", client.close))
+        admin = AdminClient(host, port)
+        self._started.append(("Gearman administration", admin.close))
+        if not client.wait_connected(GEARMAN_SECONDS):
+            log.warning("The Gearman server does not answer yet %s", fields(host=host, port=port))
+        return client, admin
+
+    def _git_url(self, connection: str, project: str) -> str:
+        """Raises KeyError for a connection that is no Gerrit."""
+        return self._gerrits[connection].git_url(project)
 
     def reconfigure(self, path: Path | None) -> None:
         """Read zuul.conf and the layout again; what is wrong is logged and changes nothing.
@@ -146,15 +153,12 @@ class Server:
     def exit_gracefully(self) -> None:
         """Let what runs end; `exited` is set when nothing runs any more."""
         log.info("Exiting once nothing runs any more")
-        self.inbox.hold_triggers()
-        self._put(GracefulExitRequested())
-
-    def _put(self, event: Event) -> None:
-        self.inbox.put(event)
+        self._inbox.hold_triggers()
+        self._inbox.put(GracefulExitRequested())
 
     def _install(self, layout: Layout) -> None:
         self._interest.set_layout(layout)
-        self._put(LayoutLoaded(layout, report_options(self._config)))
+        self._inbox.put(LayoutLoaded(layout, report_options(self._config)))
 
     def _read_layout(self, config: ZuulConfig) -> Layout:
         path = self._layout_path or config.zuul.layout_config
@@ -174,7 +178,7 @@ class Server:
                 driver.hear(event)
 
     def _save_held_events(self) -> None:
-        held = self.inbox.held_triggers()
+        held = self._inbox.held_triggers()
         saved = write_events(self._config.zuul.state_dir, [item.event for item in held])
         if saved:
             log.info("Events are saved for the next start %s", fields(events=saved))
@@ -188,10 +192,3 @@ def report_options(config: ZuulConfig) -> ReportOptions:
         url_pattern=config.zuul.url_pattern,
         job_name_in_report=config.zuul.job_name_in_report,
     )
-
-
-def _gearman_child(config: ZuulConfig) -> GearmanChild | None:
-    server = config.gearman_server
-    if not server.start:
-        return None
-    return GearmanChild(server.listen_address, server.port, server.log_config)

@@ -18,7 +18,8 @@ from typing import TypeVar
 
 log = logging.getLogger("zuul.Workers")
 
-Work = Callable[[], None]
+#: what a thread is given to do; what it returns is not looked at
+Work = Callable[[], object]
 _T = TypeVar("_T")
 
 
