@@ -1,0 +1,196 @@
+"""What must hold after every event, whatever happens; checked in scenarios and simulations."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter, defaultdict
+
+from tests.support.engine import Engine
+from tests.support.fake_gearman import SUCCESS, FakeBuild
+from zuul.core.commands import (
+    Command,
+    LaunchBuild,
+    MergeChanges,
+    SendReport,
+    UpdateRepo,
+)
+from zuul.core.events import (
+    BuildCompleted,
+    LayoutLoaded,
+    MergeCompleted,
+    ReportCompleted,
+    RepoUpdated,
+)
+from zuul.model.change import Change, Changeish
+from zuul.model.job import NOOP, JobNode
+from zuul.model.matchers import job_applies
+from zuul.model.queue import ChangeQueue, QueueItem
+
+
+def watch(engine: Engine) -> Invariants:
+    """Check the engine from now on."""
+    return Invariants(engine)
+
+
+class Invariants:
+    """Raises AssertionError in the middle of whatever broke one."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._ids: set[str] = set()
+        #: of each open submit: the voting jobs that must have passed
+        self._required: dict[str, frozenset[str]] = {}
+        #: (pipeline, change, job) -> trees on which it passed, with what was merged ahead
+        self._passed: defaultdict[tuple[str, str, str], list[tuple[str, FakeBuild]]] = defaultdict(
+            list
+        )
+        self._known_builds = 0
+        engine.watchers.append(self._after_commands)
+        engine.checks.append(self.check)
+        engine.landed.append(self._after_landing)
+
+    # Commands
+
+    def _after_commands(self, commands: tuple[Command, ...]) -> None:
+        for command in commands:
+            if isinstance(command, LaunchBuild):
+                self._new_id(command.build)
+            elif isinstance(command, MergeChanges):
+                self._new_id(command.request)
+                self._new_id(command.item.zuul_ref)
+            elif isinstance(command, UpdateRepo):
+                self._new_id(command.request)
+            elif isinstance(command, SendReport):
+                self._new_id(command.report)
+                if command.submit is not None:
+                    jobs = self._required_jobs(command.pipeline, command.change)
+                    self._required[command.report] = frozenset(jobs)
+
+    def _new_id(self, value: str) -> None:
+        assert value not in self._ids, f"id {value} was used before"
+        self._ids.add(value)
+
+    def _required_jobs(self, pipeline: str, change: Changeish) -> set[str]:
+        config = next(p for p in self._engine.layout.pipelines if p.name == pipeline)
+        tree = config.trees.get(change.project)
+        found: set[str] = set()
+        waiting: list[JobNode] = list(tree.nodes) if tree else []
+        while waiting:
+            node = waiting.pop()
+            if job_applies(node.job, change):
+                if node.job.voting and node.job.name != NOOP:
+                    found.add(node.job.name)
+                waiting += node.children
+        return found
+
+    # State
+
+    def check(self) -> None:
+        """All of it; called after every event."""
+        state = self._engine.scheduler._state
+        for pipeline in state.pipelines.values():
+            count = 0
+            for queue in pipeline.queues.values():
+                count += self._check_queue(queue)
+            assert count == pipeline.count, "the pipeline counts wrongly"
+        self._check_outstanding()
+        self._check_mutexes()
+        json.dumps(self._engine.status())
+
+    def _check_queue(self, queue: ChangeQueue) -> int:
+        items = list(queue)
+        members = set(items)
+        window = queue.window
+        assert window == 0 or window >= min(queue.window_config.floor, queue.window_config.start)
+        live = Counter(item.change.key for item in items if item.live)
+        assert all(n == 1 for n in live.values()), f"twice in a queue: {live}"
+        for position, item in enumerate(items):
+            assert item.queue is queue
+            self._check_links(item, members)
+            assert item.active == (window == 0 or position < window), f"window: {item}"
+        return len(items)
+
+    def _check_links(self, item: QueueItem, members: set[QueueItem]) -> None:
+        ahead = item.item_ahead
+        if ahead is not None:
+            assert item in ahead.items_behind, f"{item} is not behind what is ahead of it"
+            assert ahead in members, f"{item} stands on an item that has left"
+            assert ahead.order < item.order, f"{item} stands on an item behind it"
+        for behind in item.items_behind:
+            assert behind.item_ahead is item, f"{behind} does not stand on {item}"
+
+    def _check_outstanding(self) -> None:
+        """What the core waits for is under way, and what is under way somebody waits for."""
+        engine, state = self._engine, self._engine.scheduler._state
+        told = engine.untold()
+        ends = {e.build for e in told if isinstance(e, BuildCompleted)}
+        under_way = {
+            b.uuid: b
+            for b in engine.gearman.queued + engine.gearman.running + engine.gearman.lingering
+        }
+        for uuid, outstanding in state.builds.items():
+            assert uuid in under_way or uuid in ends, f"waits for a build that ended: {uuid}"
+            item = outstanding.item
+            wanted = item.queue is not None and item.build_set is outstanding.build_set
+            assert wanted or engine.gearman.builds[uuid].cancelled, f"orphan of {item}"
+        for uuid, build in under_way.items():
+            assert build.cancelled or uuid in state.builds, f"orphan: {build}"
+        merges = {m.request for m in engine.merges}
+        merges |= {e.request for e in told if isinstance(e, MergeCompleted | RepoUpdated)}
+        assert set(state.merges) <= merges, "waits for a merge that was answered"
+        reports = {r.report for r in engine.reports}
+        reports |= {e.report for e in told if isinstance(e, ReportCompleted)}
+        assert set(state.reports) <= reports, "waits for a report that was answered"
+
+    def _check_mutexes(self) -> None:
+        if any(isinstance(event, LayoutLoaded) for event in self._engine.untold()):
+            return
+        jobs = self._engine.layout.jobs
+        holders = Counter(
+            jobs[build.job].mutex
+            for build in self._engine.gearman.queued + self._engine.gearman.running
+            if not build.cancelled and build.job in jobs and jobs[build.job].mutex
+        )
+        assert all(n == 1 for n in holders.values()), f"mutex held twice: {holders}"
+
+    # Merges
+
+    def _after_landing(self, report: SendReport) -> None:
+        """The tree that landed is one on which all voting jobs of the change have passed."""
+        assert isinstance(report.change, Change)
+        engine = self._engine
+        key = report.change.key
+        change = engine.gerrit.changes[int(key.number)]
+        assert change.landed is not None
+        self._note_passed()
+        jobs = self._required.get(report.report)
+        assert jobs is not None, f"{change} was submitted without being asked for"
+        if report.change.project not in engine.layout.projects:
+            return
+        for job in jobs:
+            passed = self._passed[report.pipeline, str(key), job]
+            right = [build for tree, build in passed if tree == change.landed[1]]
+            assert right, f"{change} landed as {change.landed[1]}; {job} passed on {passed}"
+            assert any(self._all_ahead_merged(build) for build in right), (
+                f"{change} landed before what it was tested with"
+            )
+
+    def _all_ahead_merged(self, build: FakeBuild) -> bool:
+        ahead = build.changes.split()[:-1]
+        return all(
+            self._engine.gerrit.changes[int(key.partition(",")[0])].status == "MERGED"
+            for key in ahead
+        )
+
+    def _note_passed(self) -> None:
+        history = self._engine.gearman.history
+        for build in history[self._known_builds :]:
+            ref = build.parameters.get("ZUUL_REF") or ""
+            state = self._engine.merger.refs.get(ref.rpartition("/")[2])
+            if build.result == SUCCESS and state is not None:
+                where = (build.parameters["ZUUL_PROJECT"], build.parameters["ZUUL_BRANCH"])
+                assert state[where].sha == build.parameters["ZUUL_COMMIT"]
+                self._passed[build.pipeline, build.change, build.job].append(
+                    (state[where].tree, build)
+                )
+        self._known_builds = len(history)
