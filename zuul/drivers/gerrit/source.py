@@ -1,0 +1,324 @@
+"""Events in, looked-up facts out: TriggerReceived and ChangesRefreshed.
+
+Look-ups of different changes run side by side; events of one change keep their order. An event
+that nobody wants costs no look-up. Nothing that was heard is lost while the server is away.
+
+`handle` is called by one thread alone, the watcher's.
+"""
+
+from __future__ import annotations
+
+import logging
+import queue
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Hashable, Iterable, Mapping
+from dataclasses import dataclass
+
+from zuul.core.events import ChangesRefreshed, TriggerReceived
+from zuul.drivers import Inbox, Interest
+from zuul.drivers.gerrit.closure import Closure, Gathered
+from zuul.drivers.gerrit.queries import (
+    Answer,
+    Queries,
+    Term,
+    by_dependency,
+    by_number,
+    is_change_id,
+)
+from zuul.drivers.gerrit.settling import is_reflected
+from zuul.drivers.gerrit.stream import CHANGE_EVENTS, REF_UPDATED, Heard
+from zuul.errors import (
+    ChangeNotFound,
+    ConnectionLost,
+    DependencyCycle,
+    DriverError,
+    HostKeyRejected,
+)
+from zuul.lib.workers import Lanes, Loop
+from zuul.model.change import Change, ChangeKey, Ref, RefKey
+from zuul.model.trigger import TriggerEvent
+
+log = logging.getLogger("zuul.GerritSource")
+
+#: look-ups under way at once; they wait for answers, so they cost next to nothing
+GATHER_THREADS = 64
+#: how long the server is asked again for what its stream already told
+SETTLE_SECONDS = 5.0
+FIRST_PAUSE_SECONDS = 0.05
+MAX_PAUSE_SECONDS = 30.0
+#: failures of one look-up while others succeed, before it is given up
+MAX_FAILURES = 6
+#: how old what is known of a relative may be
+RELATIVE_SECONDS = 2.0
+MAX_REMEMBERED = 20_000
+
+Lane = Hashable
+
+
+@dataclass(frozen=True, slots=True)
+class _Delivery:
+    """What a look-up came to. `event` None: a refresh."""
+
+    lane: Lane
+    event: TriggerEvent | None
+    #: the subject first
+    changes: tuple[Change, ...]
+    asked_at: Mapping[ChangeKey, float]
+
+
+class EventSource:
+    """The way from heard events to the inbox."""
+
+    def __init__(
+        self,
+        name: str,
+        baseurl: str,
+        queries: Queries,
+        inbox: Inbox,
+        interest: Interest,
+        *,
+        threads: int = GATHER_THREADS,
+        settle_seconds: float = SETTLE_SECONDS,
+    ) -> None:
+        self._name = name
+        self._baseurl = baseurl
+        self._queries = queries
+        self._inbox = inbox
+        self._interest = interest
+        self._settle_seconds = settle_seconds
+        self._stopping = threading.Event()
+        self._lanes = Lanes(f"gerrit-{name}-gather", threads)
+        self._deliveries: queue.SimpleQueue[_Delivery] = queue.SimpleQueue()
+        self._deliverer = Loop(f"gerrit-{name}-deliver", self._deliver_next)
+        # Events of a lane given to a thread (written by the watcher) and delivered (written by the
+        # deliverer): equal when the lane is idle.
+        self._submitted: dict[Lane, int] = {}
+        self._delivered: dict[Lane, int] = {}
+        self._recent: dict[Term, Answer] = {}
+        self._newest: OrderedDict[ChangeKey, tuple[float, Change]] = OrderedDict()
+
+    def start(self) -> None:
+        self._lanes.start()
+        self._deliverer.start()
+
+    def stop(self) -> None:
+        self._stopping.set()
+        self._lanes.stop()
+        self._deliverer.stop()
+
+    @property
+    def waiting(self) -> int:
+        """Look-ups that wait or run."""
+        return self._lanes.waiting
+
+    # -- the watcher's side --------------------------------------------------------------------
+
+    def handle(self, heard: Heard) -> None:
+        """Take an event; blocks only while more wait than memory should hold."""
+        event = heard.event
+        if event.type == REF_UPDATED:
+            wanted = self._interest.wants(event)
+            self._inbox(TriggerReceived(event, self._make_ref(event) if wanted else None))
+        elif event.type not in CHANGE_EVENTS:
+            self._inbox(TriggerReceived(event))
+        else:
+            lane = (event.project, event.number)
+            # An event that nobody wants may still not overtake one of its change.
+            if self._is_idle(lane) and not self._interest.wants(event):
+                self._inbox(TriggerReceived(event))
+            else:
+                self._submit(lane, heard)
+
+    def refresh(self, keys: tuple[ChangeKey, ...]) -> None:
+        """Any thread."""
+        self._lanes.submit(("refresh", keys), lambda: self._refresh(keys), "refresh")
+
+    def _submit(self, lane: Lane, heard: Heard) -> None:
+        event = heard.event
+        what = f"{event.type} of {event.number},{event.patchset}"
+        while not self._stopping.is_set():
+            try:
+                self._lanes.submit(lane, lambda: self._look_up(lane, heard), what)
+            except queue.Full:
+                log.warning("Too many events wait connection=%s", self._name)
+                self._stopping.wait(1.0)
+            else:
+                self._submitted[lane] = self._submitted.get(lane, 0) + 1
+                return
+
+    def _is_idle(self, lane: Lane) -> bool:
+        submitted = self._submitted.get(lane)
+        if submitted is None:
+            return True
+        if submitted != self._delivered.get(lane, 0):
+            return False
+        if len(self._submitted) > MAX_REMEMBERED:
+            self._forget_idle_lanes()
+        return True
+
+    def _forget_idle_lanes(self) -> None:
+        idle = [k for k, count in self._submitted.items() if self._delivered.get(k, 0) == count]
+        for lane in idle:
+            del self._submitted[lane]
+            self._delivered.pop(lane, None)
+
+    def _make_ref(self, event: TriggerEvent) -> Ref | None:
+        if event.project is None or event.ref is None or event.newrev is None:
+            return None
+        key = RefKey(self._name, event.project, event.ref, event.newrev)
+        url = f"{self._baseurl}/gitweb?p={event.project}.git;a=commitdiff;h={event.newrev}"
+        return Ref(key, event.oldrev or "0" * 40, url)
+
+    # -- the look-up threads -------------------------------------------------------------------
+
+    def _look_up(self, lane: Lane, heard: Heard) -> None:
+        """One event's look-up; delivers once, whatever happens."""
+        gathered: Gathered | None = None
+        event = heard.event
+        try:
+            if self._interest.wants(event):
+                gathered = self._gather_event(heard)
+        except (DependencyCycle, ChangeNotFound) as error:
+            log.warning(
+                "An event is taken without its change change=%s,%s type=%s: %s",
+                event.number,
+                event.patchset,
+                event.type,
+                error,
+            )
+        except DriverError as error:
+            log.error(
+                "An event's change could not be looked up change=%s,%s type=%s: %s",
+                event.number,
+                event.patchset,
+                event.type,
+                error,
+            )
+        finally:
+            self._deliveries.put(
+                _Delivery(lane, event, gathered.changes, gathered.asked_at)
+                if gathered
+                else _Delivery(lane, event, (), {})
+            )
+
+    def _gather_event(self, heard: Heard) -> Gathered:
+        event = heard.event
+        assert event.number is not None and event.patchset is not None
+        terms = [by_number(event.number)]
+        if heard.change_id and is_change_id(heard.change_id):
+            terms.append(by_dependency(heard.change_id))
+        known = self._ask_until_reflected(heard, terms)
+        closure = Closure(self._name, self._look_up_relatives)
+        return closure.gather(event.number, event.patchset, known)
+
+    def _ask_until_reflected(self, heard: Heard, terms: list[Term]) -> dict[Term, Answer]:
+        pause = FIRST_PAUSE_SECONDS
+        deadline = time.monotonic() + self._settle_seconds
+        while True:
+            known = self._ask(terms)
+            rows = known[terms[0]].rows
+            if is_reflected(rows[0] if rows else None, heard):
+                return known
+            if time.monotonic() + pause > deadline or self._stopping.wait(pause):
+                log.info(
+                    "The server's answer does not show the event yet change=%s,%s type=%s",
+                    heard.event.number,
+                    heard.event.patchset,
+                    heard.event.type,
+                )
+                return known
+            pause *= 2
+
+    def _look_up_relatives(self, terms: Iterable[Term]) -> Mapping[Term, Answer]:
+        """Answers of the last moments do: a relative that alters sends its own event."""
+        wanted = list(terms)
+        oldest = time.monotonic() - RELATIVE_SECONDS
+        recent = {term: self._recent.get(term) for term in wanted}
+        known = {t: answer for t, answer in recent.items() if answer and answer.asked_at >= oldest}
+        missing = [term for term in wanted if term not in known]
+        return known | self._ask(missing) if missing else known
+
+    def _ask(self, terms: list[Term]) -> dict[Term, Answer]:
+        """Ask until there is an answer: while the server is away, the event waits here.
+
+        Raises DriverError when the server refuses, or when only this look-up keeps failing.
+        """
+        pause = 1.0
+        failures = 0
+        while True:
+            began = time.monotonic()
+            try:
+                answers = self._queries.look_up(terms)
+            except (ConnectionLost, HostKeyRejected) as error:
+                if self._queries.succeeded_at > began:
+                    failures += 1
+                if failures >= MAX_FAILURES or self._stopping.is_set():
+                    raise
+                log.warning(
+                    "A look-up failed and is tried again in %.0f s connection=%s terms=%s: %s",
+                    pause,
+                    self._name,
+                    " ".join(map(str, terms[:5])),
+                    error,
+                )
+                self._stopping.wait(pause)
+                pause = min(pause * 2, MAX_PAUSE_SECONDS)
+            else:
+                self._remember(answers)
+                return answers
+
+    def _remember(self, answers: Mapping[Term, Answer]) -> None:
+        if len(self._recent) > 2_000:
+            oldest = time.monotonic() - RELATIVE_SECONDS
+            recent = list(self._recent.items())
+            self._recent = {term: answer for term, answer in recent if answer.asked_at >= oldest}
+        self._recent.update(answers)
+
+    def _refresh(self, keys: tuple[ChangeKey, ...]) -> None:
+        changes: dict[ChangeKey, Change] = {}
+        asked_at: dict[ChangeKey, float] = {}
+        try:
+            known = self._ask([by_number(key.number) for key in keys])
+            for key in keys:
+                try:
+                    closure = Closure(self._name, self._look_up_relatives)
+                    gathered = closure.gather(key.number, key.patchset, known)
+                except (ChangeNotFound, DependencyCycle) as error:
+                    log.warning("A change was not refreshed change=%s: %s", key, error)
+                else:
+                    changes |= {change.key: change for change in gathered.changes}
+                    asked_at |= gathered.asked_at
+        except DriverError as error:
+            log.error("Changes could not be refreshed connection=%s: %s", self._name, error)
+        finally:
+            self._deliveries.put(_Delivery(None, None, tuple(changes.values()), asked_at))
+
+    # -- the deliverer -------------------------------------------------------------------------
+
+    def _deliver_next(self, stopping: threading.Event) -> None:
+        try:
+            delivery = self._deliveries.get(timeout=0.5)
+        except queue.Empty:
+            return
+        changes = tuple(
+            self._take_newest(change, delivery.asked_at[change.key]) for change in delivery.changes
+        )
+        if delivery.event is None:
+            self._inbox(ChangesRefreshed(changes))
+            return
+        subject = changes[0] if changes else None
+        self._inbox(TriggerReceived(delivery.event, subject, changes))
+        self._delivered[delivery.lane] = self._delivered.get(delivery.lane, 0) + 1
+
+    def _take_newest(self, change: Change, asked_at: float) -> Change:
+        """Look-ups overtake each other: what was told already is never followed by older news."""
+        known = self._newest.get(change.key)
+        if known is not None and known[0] > asked_at:
+            return known[1]
+        self._newest[change.key] = (asked_at, change)
+        self._newest.move_to_end(change.key)
+        if len(self._newest) > MAX_REMEMBERED:
+            self._newest.popitem(last=False)
+        return change
