@@ -64,7 +64,7 @@ class Combiner:
         self._writer = writer
         self._limits = limits
         self._store = TreeStore(repository)
-        self._ancestry = Ancestry(repository)
+        self.ancestry = Ancestry(repository)
 
     def combine(
         self, mode: MergeMode, ours: pygit2.Oid, theirs: pygit2.Oid, refspec: str, url: str
@@ -81,7 +81,7 @@ class Combiner:
     def _merge(
         self, mode: MergeMode, ours: pygit2.Commit, theirs: pygit2.Commit, message: str
     ) -> Combined | Conflict:
-        bases = self._ancestry.find_bases(ours.id, theirs.id)
+        bases = self.ancestry.find_bases(ours.id, theirs.id)
         if bases.base is None:
             return Conflict("the change has no history in common with the branch")
         if bases.base == theirs.id:
@@ -93,7 +93,7 @@ class Combiner:
             if isinstance(tree, Conflict):
                 return tree
             commit = self._writer.write_merge(tree, [ours.id, theirs.id], message)
-        self._ancestry.record(commit, ours.id, bases)
+        self.ancestry.record(commit, ours.id, bases)
         return Combined(commit)
 
     def _merge_trees(
