@@ -214,15 +214,21 @@ class SandboxGerrit:
     # -- what people and tests do ----------------------------------------------------------------
 
     def create_project(
-        self, name: str, submit_type: SubmitType | str = SubmitType.MERGE_IF_NECESSARY
+        self,
+        name: str,
+        submit_type: SubmitType | str = SubmitType.MERGE_IF_NECESSARY,
+        files: Mapping[str, str] | None = None,
     ) -> None:
-        """A repository with one empty commit on master."""
+        """A repository whose master has one empty commit, and one with `files` if given."""
 
         def create() -> None:
             admin = self._accounts[0]
             author = Signature(admin.full_name, admin.email, self.now())
             path = self.folder / "git" / f"{name}.git"
-            self._repositories[name] = Repository.create(path, author)
+            repository = Repository.create(path, author)
+            if files:
+                _add_files(repository, files, author)
+            self._repositories[name] = repository
             self.store.projects[name] = Project(name, SubmitType(submit_type))
             head = self._repositories[name].ref("refs/heads/master") or ZERO
             self.events.ref_updated(name, "refs/heads/master", ZERO, head, admin)
@@ -431,6 +437,13 @@ class SandboxGerrit:
         if found is None:
             raise KeyError(f"change {number} has no patch set {patch_set}")
         return change, found
+
+
+def _add_files(repository: Repository, files: Mapping[str, str], author: Signature) -> None:
+    first = repository.ref("refs/heads/master") or ZERO
+    tree = repository.tree_with(first, files)
+    revision = repository.commit(tree, (first,), "Add the first files\n", author, author)
+    repository.set_ref("refs/heads/master", revision)
 
 
 def _bound(port: int) -> object:

@@ -8,7 +8,7 @@ import json
 import re
 from collections.abc import Awaitable, Callable
 from typing import Any, Protocol
-from urllib.parse import unquote
+from urllib.parse import quote, unquote
 
 from aiohttp import web
 
@@ -75,6 +75,7 @@ class RestSide:
             ("POST", re.compile(r"/changes/([^/]+)/revisions/([^/]+)/review"), self._review),
             ("POST", re.compile(r"/changes/([^/]+)/revisions/([^/]+)/submit"), self._submit),
             ("GET", re.compile(r"/projects/([^/]+)/branches/(.+)"), self._branch),
+            ("GET", re.compile(r"/projects/"), self._projects),
             ("GET", re.compile(r"/projects/([^/]+)"), self._project),
         ]
 
@@ -289,11 +290,15 @@ class RestSide:
         if name not in self._host.store.projects:
             raise Failure(404, f"Not found: {name}")
         return {
-            "id": name.replace("/", "%2F"),
+            "id": quote(name, safe=""),
             "name": name,
             "parent": "All-Projects",
             "state": "ACTIVE",
         }
+
+    def _projects(self, _request: web.Request, _caller: Account | None) -> Any:
+        names = sorted(self._host.store.projects)
+        return {name: {"id": quote(name, safe=""), "state": "ACTIVE"} for name in names}
 
     def _self(self, _request: web.Request, caller: Account | None) -> Any:
         if caller is None:

@@ -16,7 +16,7 @@ import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import TracebackType
 from urllib.parse import quote
@@ -24,6 +24,7 @@ from urllib.parse import quote
 import asyncssh
 import requests
 
+from tests.sandbox.developer import Developer
 from tests.sandbox.endpoint import GerritEndpoint, Identity, write_private
 
 VERSION = "3.9.4"
@@ -145,13 +146,23 @@ class RealGerrit:
             self._process = None
         shutil.rmtree(self._folder, ignore_errors=True)
 
-    def create_project(self, name: str, **options: object) -> None:
-        """An empty commit on master; `options` are ProjectInput fields (submit_type ...)."""
-        body = {"create_empty_commit": True, "submit_type": "MERGE_IF_NECESSARY", **options}
+    def create_project(
+        self,
+        name: str,
+        submit_type: str = "MERGE_IF_NECESSARY",
+        files: Mapping[str, str] | None = None,
+    ) -> None:
+        """A repository whose master has one empty commit, and one with `files` if given."""
+        body = {"create_empty_commit": True, "submit_type": submit_type}
         path = f"/projects/{quote(name, safe='')}"
         answer = self.endpoint.rest("admin", "PUT", path, body)
         if answer.status != 201:
             raise RuntimeError(f"project {name}: HTTP {answer.status} {answer.text}")
+        if files:
+            admin = Developer(self.endpoint, "admin", self._folder / "admin")
+            tree = admin.start(name)
+            admin.commit(name, "Add the first files", files)
+            admin.git(tree, "push", "-q", "origin", "HEAD:refs/heads/master")
 
     def create_branch(self, project: str, branch: str, revision: str = "master") -> None:
         path = f"/projects/{quote(project, safe='')}/branches/{quote(branch, safe='')}"
