@@ -6,11 +6,12 @@ happens: the drivers see to it that every wait ends.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass
 
+from zuul.model.build import SeriesItem as SeriesItem
 from zuul.model.change import Changeish
-from zuul.model.layout import ActionKind, MergeMode, Precedence, ReportAction
+from zuul.model.layout import ActionKind, Precedence, ReportAction
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,38 +40,6 @@ class DescribeBuild:
 
     build: str
     html: str
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class SeriesItem:
-    """One item of a series to merge, linked to the item merged before it.
-
-    A series of N items that share their heads costs one object an item, not N: the merge driver
-    names only the parent where the merger has it, and walks the links where it has not.
-    """
-
-    #: id of the MergeChanges that carried (or carries) this item
-    request: str
-    project: str
-    connection: str
-    merge_mode: MergeMode
-    refspec: str
-    branch: str
-    #: `Z` + 32 hex digits
-    zuul_ref: str
-    number: str
-    patchset: str
-    ahead: SeriesItem | None = field(default=None, repr=False)
-
-    def front_first(self) -> list[SeriesItem]:
-        """The whole series, in merge order, this item last."""
-        return list(self._back_first())[::-1]
-
-    def _back_first(self) -> Iterator[SeriesItem]:
-        item: SeriesItem | None = self
-        while item is not None:
-            yield item
-            item = item.ahead
 
 
 @dataclass(frozen=True, slots=True)

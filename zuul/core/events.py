@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from zuul.core.messages import ReportOptions
 from zuul.model.build import BuildData, MergeResult
 from zuul.model.change import Change, Changeish
 from zuul.model.layout import Layout
@@ -98,6 +99,8 @@ class LayoutLoaded:
     """A valid layout was read, at start or on SIGHUP."""
 
     layout: Layout
+    #: what zuul.conf says of reports by now; None: as before
+    options: ReportOptions | None = None
 
 
 @dataclass(frozen=True, slots=True)

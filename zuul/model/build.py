@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from enum import Enum
 from typing import Any
+
+from zuul.model.layout import MergeMode
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,3 +61,126 @@ class MergeResult:
     conflict: MergeConflict | None = None
     #: why it did not merge, when no conflict was the reason
     error: str | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SeriesItem:
+    """One item of a series to merge, linked to the item merged before it.
+
+    A series of N items that share their heads costs one object an item, not N: the merge driver
+    names only the parent where the merger has it, and walks the links where it has not.
+    """
+
+    #: id of the MergeChanges that carried (or carries) this item
+    request: str
+    project: str
+    connection: str
+    merge_mode: MergeMode
+    refspec: str
+    branch: str
+    #: `Z` + 32 hex digits
+    zuul_ref: str
+    number: str
+    patchset: str
+    ahead: SeriesItem | None = field(default=None, repr=False)
+
+    def front_first(self) -> list[SeriesItem]:
+        """The whole series, in merge order, this item last."""
+        return list(self._back_first())[::-1]
+
+    def _back_first(self) -> Iterator[SeriesItem]:
+        item: SeriesItem | None = self
+        while item is not None:
+            yield item
+            item = item.ahead
+
+
+#: results that the core itself gives (contract zuul.md 5.3)
+SUCCESS = "SUCCESS"
+SKIPPED = "SKIPPED"
+CANCELED = "CANCELED"
+RETRY_LIMIT = "RETRY_LIMIT"
+EXCEPTION = "EXCEPTION"
+
+
+@dataclass(frozen=True, slots=True)
+class Build:
+    """One run of one job; replaced, not changed, so that a status snapshot may keep it."""
+
+    job: str
+    #: ZUUL_UUID; None for a job that was never run (SKIPPED)
+    id: str | None = None
+    result: str | None = None
+    #: epoch seconds
+    launched_at: float | None = None
+    started_at: float | None = None
+    ended_at: float | None = None
+    #: expected duration in seconds, fixed when the build starts; 0.0 unknown
+    estimate: float = 0.0
+    canceled: bool = False
+    data: BuildData = BuildData()
+    parameters: Mapping[str, str | None] = field(default_factory=dict)
+
+
+class MergeState(Enum):
+    """How far the ref of a build set is."""
+
+    NEW = "new"
+    PENDING = "pending"
+    COMPLETE = "complete"
+
+
+class BuildSet:
+    """One attempt at all jobs of an item, on one base. Owned by its item."""
+
+    __slots__ = (
+        "base_tree",
+        "builds",
+        "canceled",
+        "change_ids",
+        "changes",
+        "commit",
+        "conflict",
+        "merge_state",
+        "previous",
+        "request",
+        "series",
+        "tree",
+        "tries",
+        "unable_to_merge",
+        "zuul_url",
+    )
+
+    def __init__(self, previous: Mapping[str, Build] | None = None) -> None:
+        #: by job name
+        self.builds: dict[str, Build] = {}
+        #: launches that ended without a result, by job name
+        self.tries: dict[str, int] = {}
+        self.merge_state = MergeState.NEW
+        #: id of the request to merge or update that is out
+        self.request: str | None = None
+        #: what was asked to be merged; None for items that are no changes
+        self.series: SeriesItem | None = None
+        self.unable_to_merge = False
+        self.conflict: MergeConflict | None = None
+        self.commit: str | None = None
+        self.tree: str | None = None
+        self.base_tree: str | None = None
+        self.zuul_url: str | None = None
+        #: ZUUL_CHANGES and ZUUL_CHANGE_IDS, made once: the series does not change any more
+        self.changes = ""
+        self.change_ids = ""
+        #: its builds were cancelled for good: nothing more is launched, a new set must follow
+        self.canceled = False
+        #: the builds of the set before this one, by job name
+        self.previous: Mapping[str, Build] = previous or {}
+
+    @property
+    def zuul_ref(self) -> str | None:
+        """`Z` + 32 hex digits, once the merge was asked for."""
+        return self.series.zuul_ref if self.series else None
+
+    @property
+    def is_untouched(self) -> bool:
+        """Nothing was asked for yet: as good as a new one."""
+        return self.merge_state is MergeState.NEW and not self.builds and not self.canceled

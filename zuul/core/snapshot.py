@@ -1,0 +1,138 @@
+"""What the pipelines look like at one moment, frozen.
+
+Taking a snapshot is all that the scheduler's thread does for status.json. What an item looks like
+is kept with the item until it changes; text, URLs and times are worked out by `zuul.core.status`
+on the thread that asks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from zuul.core.state import State
+from zuul.model.build import Build, MergeConflict, MergeState
+from zuul.model.change import Changeish, Key
+from zuul.model.plan import JobPlan
+from zuul.model.queue import QueueItem
+
+
+@dataclass(frozen=True, slots=True)
+class ItemStatus:
+    """One item."""
+
+    change: Changeish
+    pipeline: str
+    live: bool
+    active: bool
+    item_ahead: Key | None
+    items_behind: tuple[Key, ...]
+    failing_reasons: tuple[str, ...]
+    zuul_ref: str | None
+    enqueued_at: float
+    plan: JobPlan
+    builds: Mapping[str, Build]
+    conflict: MergeConflict | None
+    #: why nothing happens to it at the moment; None while something does
+    waiting: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class QueueStatus:
+    name: str
+    #: 0 is unlimited
+    window: int
+    #: why nothing is reported any more
+    stopped: str | None
+    #: front to back
+    items: tuple[ItemStatus, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class PipelineStatus:
+    name: str
+    description: str | None
+    disabled: bool
+    queues: tuple[QueueStatus, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class StatusSnapshot:
+    """Everything, in the layout's order."""
+
+    taken_at: float
+    #: None before the first layout
+    reconfigured_at: float | None
+    exiting: bool
+    url_pattern: str | None
+    pipelines: tuple[PipelineStatus, ...]
+
+
+def take_snapshot(state: State, now: float) -> StatusSnapshot:
+    return StatusSnapshot(
+        taken_at=now,
+        reconfigured_at=state.reconfigured_at,
+        exiting=state.exiting,
+        url_pattern=state.options.url_pattern,
+        pipelines=tuple(
+            PipelineStatus(
+                name=pipeline.name,
+                description=pipeline.config.description,
+                disabled=pipeline.disabled,
+                queues=tuple(
+                    QueueStatus(
+                        queue.name,
+                        queue.window,
+                        queue.stopped,
+                        tuple(item.frozen or _freeze(item) for item in queue),
+                    )
+                    for queue in pipeline.queues.values()
+                ),
+            )
+            for pipeline in state.pipelines.values()
+        ),
+    )
+
+
+def _freeze(item: QueueItem) -> ItemStatus:
+    build_set = item.build_set
+    ahead = item.item_ahead
+    item.frozen = status = ItemStatus(
+        change=item.change,
+        pipeline=item.pipeline,
+        live=item.live,
+        active=item.active,
+        item_ahead=ahead.change.key if ahead is not None else None,
+        items_behind=tuple(behind.change.key for behind in item.items_behind),
+        failing_reasons=item.failing_reasons,
+        zuul_ref=build_set.zuul_ref,
+        enqueued_at=item.enqueued_at,
+        plan=item.plan,
+        builds=dict(build_set.builds),
+        conflict=build_set.conflict,
+        waiting=_waiting(item),
+    )
+    return status
+
+
+def _waiting(item: QueueItem) -> str | None:
+    """What the item's next step depends on, if not on its own builds."""
+    queue, build_set = item.queue, item.build_set
+    if item.report is not None:
+        return "its report is being sent"
+    if not item.active and not build_set.builds:
+        return "it is outside the window"
+    if build_set.canceled:
+        return "a change that it needs is failing"
+    if build_set.merge_state is MergeState.PENDING:
+        return "a merger is to merge it"
+    if item.waiting_for:
+        return "a mutex is held: " + ", ".join(item.waiting_for)
+    if not item.live or item.plan.runnable(build_set.builds):
+        return None if item.chain_released else "a job of an item ahead holds it"
+    if item.plan.is_complete(build_set.builds):
+        if queue is not None and queue.stopped is not None:
+            return f"the queue has stopped: {queue.stopped}"
+        if item.live_ahead is not None:
+            return f"{item.live_ahead.change.key} is ahead of it"
+    return None
