@@ -102,3 +102,7 @@ def _obey(server: MergeServer, signals: SignalQueue) -> None:
                 return
             case _:
                 pass
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -106,7 +106,11 @@ class MergeServer:
     def stop(self) -> None:
         """Be gone within seconds: a running git is killed, its job fails."""
         self._merger.processes.stop()
-        self._worker.stop(STOP_SECONDS)
+        if self._ending is None:
+            self._worker.stop(STOP_SECONDS)
+        else:
+            # Stopping already; with git killed the current job ends now.
+            self._ending.join(STOP_SECONDS)
         self._upkeep.stop(STOP_SECONDS)
         self._thread.shutdown(wait=True, cancel_futures=True)
         self._merger.close()
