@@ -37,6 +37,8 @@ _KNOWN_SECTIONS = frozenset({"gearman", "gearman_server", "webapp", "zuul", "mer
 #: sections of programs that share the file with ours
 _FOREIGN_SECTION = re.compile(r"launcher$|(site|node)\s")
 _SWIFT_SECRETS = frozenset({"x-account-meta-temp-url-key", "key", "preauthtoken", "auth_token"})
+#: whatever git can fetch from
+_GIT_SCHEMES = ("http://", "https://", "git://", "ssh://", "file://")
 #: options of [zuul] in 2.0.0 that are the merger's since
 _MOVED_TO_MERGER = frozenset({"git_dir", "git_user_email", "git_user_name", "zuul_url"})
 
@@ -199,7 +201,7 @@ class _Parser:
         needed = self.program is Program.MERGER
         if not reader.present and not needed:
             return None
-        zuul_url = reader.url("zuul_url", "")
+        zuul_url = reader.url("zuul_url", "", _GIT_SCHEMES)
         if needed and not zuul_url:
             reader.complain("zuul_url", "is required")
         age = reader.integer("ref_max_age_days", 0, least=1, most=36_500, unit="days")

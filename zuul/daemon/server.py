@@ -94,7 +94,7 @@ class Server:
         self._started.append(("saved events", self._save_held_events))
         self._start("scheduler", thread)
         self._install(layout)
-        web = WebServer(config, thread, self._inbox)
+        web = WebServer(config, thread)
         self._start("web server", web)
         for driver in self._gerrits.values():
             self._start(f"connection {driver.name}", driver)

@@ -12,6 +12,8 @@ _SERVED = {
     "/status.html": ("status.html", "text/html"),
     "/static/status.css": ("status.css", "text/css"),
     "/static/status.js": ("status.js", "text/javascript"),
+    "/static/board.js": ("board.js", "text/javascript"),
+    "/static/format.js": ("format.js", "text/javascript"),
     "/static/tree.js": ("tree.js", "text/javascript"),
     "/static/icon.svg": ("icon.svg", "image/svg+xml"),
 }

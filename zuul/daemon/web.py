@@ -17,9 +17,7 @@ from typing import Any, Protocol
 
 from aiohttp import web
 
-from zuul import __version__
 from zuul.config import ZuulConfig
-from zuul.daemon.inbox import QueueLengths
 from zuul.daemon.static_files import StaticFile, read_static_files
 from zuul.daemon.status_cache import CachedStatus, StatusCache
 from zuul.daemon.status_document import StatusDocument, encode_status
@@ -67,7 +65,7 @@ class Snapshot(Protocol):
     """The state of the gate at one moment; safe to read on any thread."""
 
     def document(self) -> Mapping[str, Any]:
-        """As reference/web.rst has it, without the lengths of the queues of events."""
+        """As reference/web.rst has it."""
         ...
 
 
@@ -75,25 +73,18 @@ class SnapshotSource(Protocol):
     """Who owns the state: the scheduler's thread."""
 
     def request_snapshot(self) -> Future[Any]:
-        """Answered between two events. Any thread."""
+        """A Snapshot, taken between two events. Any thread."""
         ...
-
-
-class QueueCounter(Protocol):
-    """Whose lengths the document tells: the inbox."""
-
-    def lengths(self) -> QueueLengths: ...
 
 
 class WebServer:
     """The web application of one zuul-server."""
 
-    def __init__(self, config: ZuulConfig, source: SnapshotSource, queues: QueueCounter) -> None:
+    def __init__(self, config: ZuulConfig, source: SnapshotSource) -> None:
         self._address = config.webapp.listen_address
         self._wanted_port = config.webapp.port
         self._expiry = config.zuul.status_expiry
         self._source = source
-        self._queues = queues
         self._files = read_static_files()
         self._encoder = ThreadPoolExecutor(1, thread_name_prefix="web-encoder")
         self._cache = StatusCache(
@@ -180,17 +171,7 @@ class WebServer:
         loop = asyncio.get_running_loop()
         async with asyncio.timeout(SNAPSHOT_SECONDS):
             snapshot = await asyncio.wrap_future(self._source.request_snapshot())
-            return await loop.run_in_executor(self._encoder, self._encode, snapshot, time.time())
-
-    def _encode(self, snapshot: Snapshot, now: float) -> StatusDocument:
-        lengths = self._queues.lengths()
-        document = {
-            "zuul_version": __version__,
-            "trigger_event_queue": {"length": lengths.trigger},
-            "result_event_queue": {"length": lengths.result},
-            **snapshot.document(),
-        }
-        return encode_status(document, now)
+            return await loop.run_in_executor(self._encoder, _encode, snapshot, time.time())
 
     async def _status(self, request: web.Request) -> web.Response:
         def pick(document: StatusDocument) -> tuple[bytes, str | None]:
@@ -238,6 +219,10 @@ class WebServer:
             headers["Warning"] = '110 zuul "The scheduler does not answer, this is old"'
             log.warning("Served an old status %s", fields(age=age))
         return headers
+
+
+def _encode(snapshot: Snapshot, now: float) -> StatusDocument:
+    return encode_status(snapshot.document(), now)
 
 
 class Doors:

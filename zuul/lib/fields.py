@@ -70,11 +70,13 @@ class FieldReader:
         value = self.find_text(key)
         return None if value is None else self._host(key, value)
 
-    def url(self, key: str, default: str) -> str:
-        """An http or https URL without its trailing slashes."""
+    def url(
+        self, key: str, default: str, schemes: tuple[str, ...] = ("http://", "https://")
+    ) -> str:
+        """A URL of one of the schemes, without its trailing slashes."""
         value = self.text(key, default).rstrip("/")
-        if value and not value.startswith(("http://", "https://")):
-            self.complain(key, f"expected an http:// or https:// URL, not {value!r}")
+        if value and not value.startswith(schemes):
+            self.complain(key, f"expected an {' or '.join(schemes)} URL, not {value!r}")
         elif any(character.isspace() for character in value):
             self.complain(key, f"a URL has no white space in it: {value!r}")
         return value
