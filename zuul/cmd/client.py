@@ -84,3 +84,7 @@ def _drivers(config: Path | None) -> Mapping[str, str] | None:
 def _print_problems(problems: Iterable[Problem], prefix: str = "") -> None:
     for problem in problems:
         print(f"{prefix}{problem}", file=sys.stderr)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

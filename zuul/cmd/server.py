@@ -57,7 +57,8 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
 
 def validate(config: ZuulConfig, options: argparse.Namespace) -> int:
     """Print every problem; 0 if there is none."""
-    path: Path = options.layout or config.zuul.layout_config
+    path = options.layout or config.zuul.layout_config
+    assert path is not None, "the server's configuration requires it"
     known = None
     if options.validate:
         lines = Path(options.validate).read_text(encoding="utf-8").splitlines()
@@ -102,3 +103,7 @@ def _obey(server: Server, signals: SignalQueue, options: argparse.Namespace) -> 
 def _print_problems(problems: tuple[Problem, ...], prefix: str = "") -> None:
     for problem in problems:
         print(f"{prefix}{problem}", file=sys.stderr)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -9,11 +9,13 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from typing import Any
 
+from zuul import __version__
 from zuul.core.commands import Command
 from zuul.core.events import Event
 from zuul.core.scheduler import Scheduler
-from zuul.core.status import StatusSnapshot, render
-from zuul.daemon.inbox import Inbox
+from zuul.core.snapshot import StatusSnapshot
+from zuul.core.status import render
+from zuul.daemon.inbox import Inbox, QueueLengths
 from zuul.lib import clock
 from zuul.lib.workers import Loop, run_guarded
 
@@ -26,12 +28,19 @@ IDLE_SECONDS = 5.0
 class Snapshot:
     """The state between two events; becomes a document on whatever thread asks for it."""
 
-    def __init__(self, state: StatusSnapshot) -> None:
+    def __init__(self, state: StatusSnapshot, lengths: QueueLengths) -> None:
         self._state = state
+        self._lengths = lengths
 
     def document(self) -> Mapping[str, Any]:
-        """As reference/web.rst has it, without the lengths of the queues of events."""
-        return render(self._state, clock.now())
+        """As reference/web.rst has it."""
+        return render(
+            self._state,
+            clock.now(),
+            version=__version__,
+            trigger_queue_length=self._lengths.trigger,
+            result_queue_length=self._lengths.result,
+        )
 
 
 class SchedulerThread:
@@ -79,7 +88,7 @@ class SchedulerThread:
         answered: list[Future[Snapshot]] = []
         while self._wanted:
             answered.append(self._wanted.popleft())
-        snapshot = Snapshot(self._scheduler.snapshot(clock.now()))
+        snapshot = Snapshot(self._scheduler.snapshot(clock.now()), self._inbox.lengths())
         for wanted in answered:
             if wanted.set_running_or_notify_cancel():
                 wanted.set_result(snapshot)

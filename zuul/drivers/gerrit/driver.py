@@ -23,6 +23,7 @@ from zuul.drivers.gerrit.submit import MERGE_SECONDS, UNDECIDED_SECONDS, Submitt
 from zuul.drivers.gerrit.watcher import FIRST_PAUSE_SECONDS, Watcher
 from zuul.model.change import ChangeKey
 from zuul.model.layout import ReportAction
+from zuul.model.trigger import TriggerEvent
 
 log = logging.getLogger("zuul.GerritConnection")
 
@@ -164,6 +165,10 @@ class GerritDriver:
         done: Callable[[ReportCompleted], None],
     ) -> None:
         self._reporter.report(request, action, done)
+
+    def hear(self, event: TriggerEvent) -> None:
+        """Take an event that an earlier process heard; any thread."""
+        self._source.take(event)
 
     def _hear(self, heard: Heard) -> None:
         if heard.merged_revision is not None and heard.event.number is not None:
