@@ -39,6 +39,12 @@ _WORDS = {
     _TAG + "timestamp": "a date",
 }
 _SCALARS = SafeConstructor()
+_FLAGS = {
+    spelling: flag
+    for word, flag in SafeConstructor.bool_values.items()
+    for spelling in (word, word.capitalize(), word.upper())
+}
+_QUOTED = re.compile(r"[+-]?[0-9]{1,9}")
 #: what may be an anchor; an ampersand inside a word or on its own is none
 _ANCHOR = re.compile(r"(?<!\w)&\S")
 
@@ -113,20 +119,19 @@ class Document:
         if node.tag == INTEGER and isinstance(node, ScalarNode):
             try:
                 number: int = _SCALARS.construct_yaml_int(node)
-            except ValueError:
+            except (ValueError, IndexError):
                 self._mistyped(node, "a whole number")
                 return None
             return number
-        if node.tag == TEXT and node.value.lstrip("+-").isdecimal():
+        if isinstance(node, ScalarNode) and node.tag == TEXT and _QUOTED.fullmatch(node.value):
             self.warn(node, "is a number in quotes; it is read as a number")
             return int(node.value)
         self._mistyped(node, "a whole number")
         return None
 
     def flag(self, node: Node) -> bool | None:
-        if node.tag == FLAG and isinstance(node, ScalarNode):
-            value: bool = _SCALARS.construct_yaml_bool(node)
-            return value
+        if node.tag == FLAG and node.value in _FLAGS:
+            return _FLAGS[node.value]
         self._mistyped(node, "true or false")
         return None
 
@@ -141,8 +146,16 @@ class Document:
         if node.tag == FLAG:
             return self.flag(node)
         if node.tag == NUMBER and isinstance(node, ScalarNode):
-            return _SCALARS.construct_yaml_float(node)
+            return self._number(node)
         return self.text(node)
+
+    def _number(self, node: ScalarNode) -> float | None:
+        try:
+            number: float = _SCALARS.construct_yaml_float(node)
+        except ValueError:
+            self._mistyped(node, "a number")
+            return None
+        return number
 
     def sequence(self, node: Node, of: str = "a list") -> list[Node]:
         if node.tag == LIST and isinstance(node, SequenceNode):
@@ -246,16 +259,17 @@ class Document:
             yield Problem(self.source, self.line(node), path, text)
 
     def _paths(self) -> dict[int, str]:
-        paths = {id(self.root): ""}
-        stack = [self.root]
+        """Path by node; of a value that aliases repeat, the place where it is written out."""
+        paths: dict[int, str] = {}
+        stack: list[tuple[Node, str]] = [(self.root, "")]
         while stack:
-            node = stack.pop()
-            here = paths[id(node)]
-            for step, child in _children(node):
-                if id(child) not in paths:
-                    separator = "" if step.startswith("[") or not here else "."
-                    paths[id(child)] = f"{here}{separator}{step}"
-                    stack.append(child)
+            node, here = stack.pop()
+            if id(node) in paths:
+                continue
+            paths[id(node)] = here
+            for step, child in reversed(list(_children(node))):
+                separator = "" if step.startswith("[") or not here else "."
+                stack.append((child, f"{here}{separator}{step}"))
         return paths
 
 

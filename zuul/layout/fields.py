@@ -34,6 +34,10 @@ class Fields:
         entry = self._entries.get(key)
         return None if entry is None else entry[1]
 
+    def all(self) -> dict[str, tuple[Node, Node]]:
+        """All (key, value) nodes; asks for none."""
+        return dict(self._entries)
+
     def rest(self) -> dict[str, tuple[Node, Node]]:
         """The (key, value) nodes not asked for by name, which the caller now answers for."""
         rest = {key: pair for key, pair in self._entries.items() if key not in self._asked}

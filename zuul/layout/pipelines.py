@@ -144,5 +144,4 @@ def _parameters(context: Context, node: Node, driver: str | None) -> dict[str, A
     elif driver == "sql":
         fields.integer("score", 0, least=-(2**31))
         fields.finish()
-    entries = context.document.fields(node)
-    return {key: context.document.plain(value) for key, (_, value) in entries.items()}
+    return {key: context.document.plain(value) for key, (_, value) in fields.all().items()}

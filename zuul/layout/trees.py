@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from typing import TypeAlias
 
-from yaml.nodes import MappingNode, Node, SequenceNode
+from yaml.nodes import MappingNode, Node
 
 from zuul.layout.document import Document
 
@@ -20,10 +20,7 @@ _ORDINARY = re.compile(r"[0-9A-Za-z_][!-~]*")
 
 def read_tree(document: Document, node: Node, into: Sprout, mentions: dict[str, Node]) -> None:
     """Merge the list of jobs at `node` into a level; `mentions` gets where a name stands."""
-    if not isinstance(node, SequenceNode):
-        document.sequence(node, "a list of jobs (one job is written as `- job`)")
-        return
-    for item in node.value:
+    for item in document.sequence(node, "a list of jobs (one job is written as `- job`)"):
         if isinstance(item, MappingNode):
             for name, (key, below) in document.fields(item).items():
                 mentions.setdefault(name, key)
