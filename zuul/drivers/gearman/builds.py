@@ -187,9 +187,9 @@ class GearmanBuilds:
                 build.stop_sent = True
                 arguments = {"name": build.job_name, "number": build.data.number}
                 self._errands.send(f"stop:{build.data.manager}", arguments, Priority.HIGH)
-        elif not build.started and build.job is not None and take_back(self._admin, build.job):
-            self._client.abandon(build.job)
-            self._complete(build, CANCELED)
+        elif not build.started and build.job is not None:
+            # gearmand "cancels" running jobs too, and they run on: `on_known` hears what it is.
+            self._client.ask_status(build.job)
 
     def _describe(self, command: DescribeBuild) -> None:
         build = self._builds.get(command.build)
@@ -231,14 +231,18 @@ class GearmanBuilds:
         if build.id in self._cancelled:
             self._stop(build)
 
-    def on_known(self, job: ClientJob, known: bool) -> None:
+    def on_known(self, job: ClientJob, known: bool, running: bool) -> None:
         """The server was asked about a build: twice unknown is lost."""
         build = self._find(job)
-        if build is None or known:
-            if build is not None:
-                build.suspect = False
+        if build is None:
             return
-        if build.suspect:
+        if known:
+            build.suspect = False
+            waits = not running and not build.started
+            if waits and build.id in self._cancelled and take_back(self._admin, job):
+                self._client.abandon(job)
+                self._complete(build, CANCELED)
+        elif build.suspect:
             log.error("Gearman server does not know the build any more build=%s", build.id)
             self._client.abandon(job)
             self._complete(build, LOST)
@@ -336,7 +340,7 @@ class _Listener(Deaf):
         self._post(partial(self._builds.on_news, job, None))
 
     def job_known(self, job: ClientJob, known: bool, running: bool) -> None:
-        self._post(partial(self._builds.on_known, job, known))
+        self._post(partial(self._builds.on_known, job, known, running))
 
     def job_ended(self, job: ClientJob, outcome: Outcome, data: bytes) -> None:
         self._post(partial(self._builds.on_ended, job, outcome, data))

@@ -103,7 +103,7 @@ class Broker:
 
     def connect(self, connection: int, host: str) -> None:
         """A connection has been accepted; its number is the caller's and must not be reused."""
-        reader = StreamReader(REQUEST, self._limits.packet_bytes)
+        reader = StreamReader(REQUEST, max_packet=self._limits.packet_bytes)
         self._peers.add(Peer(connection, host.encode(), reader))
 
     def receive(

@@ -86,7 +86,7 @@ class GearmanClient:
     """A client of one server. `submit` and the rest may be called on any thread.
 
     `handle_timeout_seconds` is how long a job may wait for a connection and its acknowledgement.
-    At most `limit` jobs are open at once.
+    At most `limit` jobs may be open.
     """
 
     def __init__(
@@ -175,7 +175,7 @@ class GearmanClient:
         unique: str = "",
         priority: Priority = Priority.NORMAL,
     ) -> tuple[Outcome | None, bytes]:
-        """Submit and wait for the end; outcome None: it took longer than the timeout."""
+        """Submit and wait for the end; outcome None: it took too long."""
         waiter = _Waiter()
         job = self.submit(function, arguments, waiter, unique=unique, priority=priority)
         if waiter.ended.wait(timeout_seconds) or not self.abandon(job):
@@ -186,6 +186,7 @@ class GearmanClient:
     def close(self) -> None:
         """End the threads; jobs that are open end as LOST."""
         self._closed = True
+        self._wake.set()
         self._sender.stop()
         self._link.close()
         for job in list(self._open.values()):
@@ -198,7 +199,8 @@ class GearmanClient:
         if not self._link.wait_connected(0.5):
             return
         self._wake.wait(0.5)
-        self._wake.clear()
+        if not self._closed:
+            self._wake.clear()
         while self._outbox and self._send_batch():
             pass
 
@@ -229,13 +231,10 @@ class GearmanClient:
         while self._outbox and self._outbox[0].submitted_at < oldest:
             job = self._outbox.popleft()
             self._end(job, Outcome.NO_HANDLE)
-        unanswered = list(self._link.connection.pending_tasks)
-        if unanswered and unanswered[0].submitted_at < oldest:
-            log.error(
-                "Gearman server acknowledges no jobs, the connection is given up function=%s",
-                unanswered[0].function,
-            )
-            for job in unanswered:
+        pending = self._link.connection.pending_tasks
+        if pending and pending[0].submitted_at < oldest:
+            log.error("Gearman server acknowledges no jobs, the connection is given up")
+            for job in pending.copy():
                 if job.submitted_at < oldest:
                     self._end(job, Outcome.NO_HANDLE)
             self._link.connection.abort()

@@ -14,7 +14,7 @@ from typing import Any, Final
 
 import gear
 
-from zuul.lib.gearman.packets import RESPONSE, Packet, StreamReader
+from zuul.lib.gearman.packets import REQUEST, RESPONSE, Packet, StreamReader
 from zuul.lib.gearman.sockets import tune
 
 log = logging.getLogger("zuul.Gearman")
@@ -55,7 +55,8 @@ class Connection(gear.Connection):  # type: ignore[misc]
             self.connected = True
             self.connect_time = time.time()
             self.generation += 1
-            self._reader = StreamReader(RESPONSE)
+            # gear's server tells of a lost worker with the magic code of a request.
+            self._reader = StreamReader(RESPONSE, REQUEST)
             self._usable = True
         log.info("Connected to Gearman server host=%s port=%d", self.host, self.port)
 

@@ -97,10 +97,10 @@ def response(packet_type: int, *arguments: bytes) -> bytes:
 class StreamReader:
     """Cuts one connection's bytes into packets and text lines, whatever the pieces they come in."""
 
-    __slots__ = ("_buffer", "_magic", "_max_packet", "_needed")
+    __slots__ = ("_buffer", "_magics", "_max_packet", "_needed")
 
-    def __init__(self, magic: bytes, max_packet: int = MAX_PACKET_BYTES) -> None:
-        self._magic = magic
+    def __init__(self, *magics: bytes, max_packet: int = MAX_PACKET_BYTES) -> None:
+        self._magics = magics
         self._max_packet = max_packet
         self._buffer = bytearray()
         #: Do not look again before the buffer has this many bytes.
@@ -140,7 +140,7 @@ class StreamReader:
                 self._needed = HEADER_SIZE
                 break
             magic, packet_type, size = _HEADER.unpack_from(data, position)
-            self._check(magic == self._magic, "wrong magic code in packet header")
+            self._check(magic in self._magics, "wrong magic code in packet header")
             self._check(size <= self._max_packet, f"packet of {size} bytes is over the limit")
             stop = position + HEADER_SIZE + size
             if stop > end:

@@ -60,13 +60,13 @@ class _Connection(asyncio.Protocol):
 class GearmanServer:
     """A Gearman server inside this process.
 
-    `start` returns when the port is bound (`port` 0: any; then read `.port`); `stop` closes
-    everything. Both may be called once.
+    `start` returns when the port is bound (`port` 0: any; then read `.port`; `host` None: on every
+    interface); `stop` closes everything. Both may be called once.
     """
 
     def __init__(
         self,
-        host: str = "127.0.0.1",
+        host: str | None = "127.0.0.1",
         port: int = 4730,
         *,
         version: str = "zuul",
