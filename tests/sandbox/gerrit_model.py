@@ -196,9 +196,13 @@ class Change:
     wip: bool = False
     patch_sets: list[PatchSet] = field(default_factory=list)
     comments: list[Comment] = field(default_factory=list)
+    #: by username: those who voted or were asked to, and those who only commented
     reviewers: dict[str, Account] = field(default_factory=dict)
+    copied: dict[str, Account] = field(default_factory=dict)
     submitted_at: int | None = None
     submitter: Account | None = None
+    #: same for all changes of one submit
+    submission: int | None = None
     meta_revision: str = "0" * 40
 
     @property

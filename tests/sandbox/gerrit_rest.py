@@ -209,7 +209,7 @@ class RestSide:
         """Empty when the change would be submitted alone."""
         change = self._find(name)
         options = _options(request)
-        together = self._host.submitter.submitted_together(change) if change.is_open else []
+        together = self._host.submitter.submitted_together(change)
         wanted = options | {"CURRENT_REVISION", "SUBMITTABLE"}
         rows = self._host.rest_rows
         alone = len(together) < 2

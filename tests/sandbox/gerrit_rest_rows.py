@@ -135,8 +135,12 @@ class RestRows:
                 if (permitted := self._permitted(change, label, caller))
             }
             info |= {"removable_labels": {}, "removable_reviewers": [], "pending_reviewers": {}}
-            reviewers = [self.account(a, detailed) for a in change.reviewers.values()]
-            info["reviewers"] = {"REVIEWER": reviewers} if reviewers else {}
+            people = {"REVIEWER": change.reviewers, "CC": change.copied}
+            info["reviewers"] = {
+                role: [self.account(a, detailed) for a in accounts.values()]
+                for role, accounts in people.items()
+                if accounts
+            }
         return info
 
     def _approver(self, change: Change, label: Label, detailed: bool) -> Info:
@@ -157,12 +161,14 @@ class RestRows:
         votes = []
         for username, account in change.reviewers.items():
             held = change.current.approvals.get((username, label.name))
-            info: Info = {"value": held.value if held else 0}
+            low, high = label.range_of(account)
+            info: Info = {}
+            if held is not None or (low, high) != (0, 0) or not change.is_open:
+                info["value"] = held.value if held else 0
             if held is not None:
                 info["date"] = timestamp(held.granted_at)
                 if held.tag is not None:
                     info["tag"] = held.tag
-            low, high = label.range_of(account)
             if change.is_open and (low, high) != (0, 0):
                 info["permitted_voting_range"] = {"min": low, "max": high}
             elif held is not None and not change.is_open:

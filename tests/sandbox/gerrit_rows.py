@@ -82,8 +82,9 @@ class Rows:
             row |= self._dependencies(change)
         if flags.submit_records:
             row["submitRecords"] = [self._submit_record(change)]
-        if flags.all_reviewers and change.reviewers:
-            row["allReviewers"] = [self.account(a) for a in change.reviewers.values()]
+        everybody = [*change.reviewers.values(), *change.copied.values()]
+        if flags.all_reviewers and everybody:
+            row["allReviewers"] = [self.account(a) for a in everybody]
         return row
 
     def event_change(self, change: Change) -> Row:

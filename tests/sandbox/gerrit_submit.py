@@ -65,10 +65,15 @@ class Submitter:
             raise Refused(_failed(len(together), {change.number: NOT_FAST_FORWARD})) from None
         self._move(repository, change.project, ref, tip, new_tip, by)
         for merged in reversed(together):
+            merged.submission = change.number
             self._close(merged, by, new_tip)
 
     def submitted_together(self, change: Change) -> list[Change]:
-        """The change and the open ones below it, itself first."""
+        """The change and the open ones below it, itself first; of a merged one, all that were
+        merged with it."""
+        if change.submission is not None:
+            everything = self._store.changes.values()
+            return [c for c in everything if c.submission == change.submission]
         found: list[Change] = []
         waiting = [change]
         while waiting:
