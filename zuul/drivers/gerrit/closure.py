@@ -67,6 +67,11 @@ class Closure:
             )
         needs = {node: self._needs(node) for node in nodes}
         needed_by = {node: self._needed_by(node) for node in nodes}
+        # Answers are of different moments: who needs a relative may be newer than its own row.
+        for node, others in needs.items():
+            for other in others:
+                if self._can_need(node) and node not in needed_by.get(other, [node]):
+                    needed_by[other].append(node)
         broken = find_cyclic(needs)
         if start in broken:
             raise DependencyCycle(
@@ -176,6 +181,10 @@ class Closure:
                     found[other.number, other.current] = None
         found.pop(node, None)
         return list(found)
+
+    def _can_need(self, node: PatchSetId) -> bool:
+        row = self._rows[node[0]]
+        return row.is_open and row.current == node[1]
 
     def _footers(self, row: Row) -> tuple[str, ...]:
         return row.depends_on[:MAX_FOOTERS]

@@ -61,7 +61,8 @@ Lane = Hashable
 class _Delivery:
     """What a look-up came to. `event` None: a refresh."""
 
-    lane: Lane
+    #: None: not from the watcher, who counts what it hands out
+    lane: Lane | None
     event: TriggerEvent | None
     #: the subject first
     changes: tuple[Change, ...]
@@ -131,8 +132,21 @@ class EventSource:
             else:
                 self._submit(lane, heard)
 
+    def take(self, event: TriggerEvent) -> None:
+        """An event heard elsewhere, such as by an earlier process. Any thread.
+
+        Raises queue.Full."""
+        if event.type in CHANGE_EVENTS and event.change_key is not None:
+            lane = (event.project, event.number)
+            heard = Heard(event)
+            self._lanes.submit(
+                lane, lambda: self._look_up(None, heard), f"saved event of {event.number}"
+            )
+        else:
+            self._inbox(TriggerReceived(event, self._make_ref(event)))
+
     def refresh(self, keys: tuple[ChangeKey, ...]) -> None:
-        """Any thread."""
+        """Any thread. Raises queue.Full."""
         self._lanes.submit(("refresh", keys), lambda: self._refresh(keys), "refresh")
 
     def _submit(self, lane: Lane, heard: Heard) -> None:
@@ -173,7 +187,7 @@ class EventSource:
 
     # -- the look-up threads -------------------------------------------------------------------
 
-    def _look_up(self, lane: Lane, heard: Heard) -> None:
+    def _look_up(self, lane: Lane | None, heard: Heard) -> None:
         """One event's look-up; delivers once, whatever happens."""
         gathered: Gathered | None = None
         event = heard.event
@@ -310,7 +324,8 @@ class EventSource:
             return
         subject = changes[0] if changes else None
         self._inbox(TriggerReceived(delivery.event, subject, changes))
-        self._delivered[delivery.lane] = self._delivered.get(delivery.lane, 0) + 1
+        if delivery.lane is not None:
+            self._delivered[delivery.lane] = self._delivered.get(delivery.lane, 0) + 1
 
     def _take_newest(self, change: Change, asked_at: float) -> Change:
         """Look-ups overtake each other: what was told already is never followed by older news."""
