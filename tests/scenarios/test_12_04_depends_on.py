@@ -118,7 +118,7 @@ def test_044_check_tests_a_change_with_its_target(world: World) -> None:
     a = world.push("org/project1", depends_on=b)
     build = world.gearman.history[0]
     assert build.changes == "1,1 2,1"
-    state = world.merger.refs[build.parameters["ZUUL_REF"].rpartition("/")[2]]
+    state = world.merger.prepared(build.parameters)
     assert state["org/project1", "master"].subjects == ("initial", a.subject)
     assert state["org/project2", "master"].subjects == ("initial", b.subject)
     world.expect_reports(1, a)

@@ -16,7 +16,7 @@ CUSTOM = "The merge failed! For more information..."
 
 def prepared(world: World, build: FakeBuild) -> dict[tuple[str, str], tuple[str, ...]]:
     """(project, branch) -> subjects of the history under the build's Zuul ref."""
-    state = world.merger.refs[build.parameters["ZUUL_REF"].rpartition("/")[2]]
+    state = world.merger.prepared(build.parameters)
     return {where: commit.subjects for where, commit in state.items()}
 
 
@@ -55,7 +55,7 @@ def test_058_branches_of_one_queue_stay_apart(world: World) -> None:
     ]
     assert own == [("initial", "A"), ("initial", "mp commit", "B"), ("initial", "A", "C")]
     for build in builds:
-        state = world.merger.refs[build.parameters["ZUUL_REF"].rpartition("/")[2]]
+        state = world.merger.prepared(build.parameters)
         head = state["org/project", build.parameters["ZUUL_BRANCH"]]
         assert build.parameters["ZUUL_COMMIT"] == head.sha
     assert len({build.parameters["ZUUL_COMMIT"] for build in builds}) == 3
@@ -198,7 +198,7 @@ def test_302_a_branch_that_moved_means_testing_again(world: World) -> None:
     assert len(world.results("project1-merge", a)) == 2
     assert len(world.results("project1-merge", b)) == 2
     final = [build for build in world.gearman.history if build.job == "project1-test1"][-1]
-    state = world.merger.refs[final.parameters["ZUUL_REF"].rpartition("/")[2]]
+    state = world.merger.prepared(final.parameters)
     assert moved.sha in state["org/project1", "master"].contains
 
 

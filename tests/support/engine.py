@@ -13,7 +13,7 @@ from typing import Any
 from tests.support.clock import FakeClock
 from tests.support.fake_gearman import FakeGearman
 from tests.support.fake_gerrit import CONNECTION, FakeChange, FakeGerrit
-from tests.support.fake_merger import ZUUL_URL, FakeMerger
+from tests.support.fake_merger import FakeMerger
 from tests.support.fake_observer import FakeObserver
 from tests.support.fake_reporters import FakeReporters
 from tests.support.fake_times import FakeTimes
@@ -144,7 +144,7 @@ class Engine:
     def answer_merge(self, command: MergeChanges | UpdateRepo) -> None:
         self.merges.remove(command)
         if isinstance(command, UpdateRepo):
-            self.tell(RepoUpdated(command.request, ZUUL_URL))
+            self.tell(RepoUpdated(command.request, self.merger.url))
         else:
             self.tell(MergeCompleted(command.request, self.merger.merge(command)))
 

@@ -92,6 +92,8 @@ class FakeGearman:
         #: ended on a worker, oldest first: what a worker never saw is not among them
         self.history: list[FakeBuild] = []
         self.unregistered: set[str] = set()
+        #: whether a worker goes on with a build that it was told to stop
+        self.is_stubborn: Callable[[], bool] = lambda: False
         #: job -> result, in order of preference
         self._rules: list[tuple[str, str | None, str | None, int | None]] = []
 
@@ -112,7 +114,7 @@ class FakeGearman:
         if build in self.queued:
             self.queued.remove(build)
             self._end(build, None, data=None)
-        elif build in self.running:
+        elif build in self.running and not self.is_stubborn():
             self.finish(build, ABORTED)
 
     def start(self, build: FakeBuild) -> None:

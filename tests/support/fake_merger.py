@@ -9,8 +9,6 @@ from tests.support.fake_git import Commit
 from zuul.core.commands import MergeChanges, SeriesItem
 from zuul.model.build import MergeConflict, MergeResult
 
-ZUUL_URL = "http://merger.example.com/p"
-
 #: (project, branch) -> newest commit, after all items up to one
 State = Mapping[tuple[str, str], Commit]
 
@@ -21,13 +19,23 @@ class FakeMerger:
     def __init__(self, gerrit: FakeGerrit) -> None:
         self._gerrit = gerrit
         self._states: dict[str, State] = {}
-        #: zuul_ref -> what can be fetched under it
-        self.refs: dict[str, State] = {}
+        #: of each request: what its item was merged onto
+        self._bases: dict[str, Commit] = {}
+        #: (zuul_url, zuul_ref) -> what can be fetched under it
+        self._refs: dict[tuple[str, str], State] = {}
         self.merges = 0
+        #: changes with every merger that takes over
+        self.url = "http://merger.example.com/p"
 
-    def forget(self) -> None:
-        """Another merger takes over: it has no results to build on."""
+    def prepared(self, parameters: Mapping[str, str | None]) -> State | None:
+        """What a build fetches; None for a build of a ref or of nothing."""
+        url, ref = parameters["ZUUL_URL"] or "", parameters.get("ZUUL_REF") or ""
+        return self._refs.get((url, ref.rpartition("/")[2]))
+
+    def take_over(self, url: str) -> None:
+        """Another merger serves from now on: it has no results to build on."""
         self._states.clear()
+        self.url = url
 
     def merge(self, command: MergeChanges) -> MergeResult:
         item = command.item
@@ -46,25 +54,16 @@ class FakeMerger:
                 conflict = MergeConflict(step.project, step.number, step.patchset)
                 return MergeResult(merged=False, conflict=conflict, merger_id="m")
             state = self._states[step.request] = merged
-            self.refs[step.zuul_ref] = state
+            self._refs[self.url, step.zuul_ref] = state
         commit = state[item.project, item.branch]
         return MergeResult(
             merged=True,
             commit=commit.sha,
-            zuul_url=ZUUL_URL,
+            zuul_url=self.url,
             merger_id="m",
             tree=commit.tree,
-            base_tree=self._base(item).tree,
+            base_tree=self._bases[item.request].tree,
         )
-
-    def _base(self, item: SeriesItem) -> Commit:
-        """The commit that the last item was merged onto."""
-        ahead = item.ahead
-        if ahead is not None:
-            before = self._states[ahead.request].get((item.project, item.branch))
-            if before is not None:
-                return before
-        return self._gerrit.head(item.project, item.branch)
 
     def _merge_one(self, step: SeriesItem, state: State) -> State | None:
         where = (step.project, step.branch)
@@ -72,5 +71,6 @@ class FakeMerger:
         change = self._gerrit.changes[int(step.number)]
         patch = change.patchsets[int(step.patchset) - 1].commit
         self.merges += 1
+        self._bases[step.request] = onto
         merged = self._gerrit.merge(step.project, onto, patch)
         return None if merged is None else {**state, where: merged}

@@ -165,8 +165,6 @@ class Invariants:
         self._note_passed()
         jobs = self._required.get(report.report)
         assert jobs is not None, f"{change} was submitted without being asked for"
-        if report.change.project not in engine.layout.projects:
-            return
         for job in jobs:
             passed = self._passed[report.pipeline, str(key), job]
             right = [build for tree, build in passed if tree == change.landed[1]]
@@ -185,11 +183,11 @@ class Invariants:
     def _note_passed(self) -> None:
         history = self._engine.gearman.history
         for build in history[self._known_builds :]:
-            ref = build.parameters.get("ZUUL_REF") or ""
-            state = self._engine.merger.refs.get(ref.rpartition("/")[2])
+            state = self._engine.merger.prepared(build.parameters)
             if build.result == SUCCESS and state is not None:
                 where = (build.parameters["ZUUL_PROJECT"], build.parameters["ZUUL_BRANCH"])
-                assert state[where].sha == build.parameters["ZUUL_COMMIT"]
+                commit = build.parameters["ZUUL_COMMIT"]
+                assert state[where].sha == commit, f"{build}: {commit} is not under its ref"
                 self._passed[build.pipeline, build.change, build.job].append(
                     (state[where].tree, build)
                 )
