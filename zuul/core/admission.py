@@ -8,11 +8,11 @@ bring their own. A chain may be thousands long, so the steps are generators that
 from __future__ import annotations
 
 from collections.abc import Generator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from zuul.core.commands import SendReport
 from zuul.core.dependencies import find_cycle
-from zuul.core.managers import POLICIES, Policy, Refused
+from zuul.core.managers import POLICIES, Policy, Refusal
 from zuul.core.messages import format_report
 from zuul.core.pipeline import Pipeline
 from zuul.core.state import OpenReport, State
@@ -33,6 +33,10 @@ class Admission:
     #: require and reject of the pipeline are waived
     waive_requirements: bool = False
     live: bool = True
+
+
+#: how independent pipelines take what a change needs
+NON_LIVE = Admission(quiet=True, waive_requirements=True, live=False)
 
 
 def enqueue(
@@ -72,47 +76,52 @@ class _Enqueuer:
         state, pipeline = self._state, self._pipeline
         if how.live and pipeline.find_live(change.key) is not None:
             return True
-        is_first = queue is None
-        try:
-            self._check(change, how)
-            if queue is None:
-                queue = self._policy.find_queue(pipeline, change)
-                self._refuse_cycle(change, queue)
-            missing = self._policy.missing_needs(state, pipeline, change, queue)
-        except Refused as refusal:
-            return self._refuse(change, str(refusal), queue if is_first else None)
-        ahead = how if self._policy.live_ahead else Admission(True, True, live=False)
+        refusal = self._object_to(change, how)
+        if refusal is not None:
+            return self._refuse(change, refusal, None)
+        found = self._find_queue(change) if queue is None else queue
+        if isinstance(found, Refusal):
+            return self._refuse(change, found, None)
+        made = found if queue is None else None
+        missing = self._policy.missing_needs(state, pipeline, change, found)
+        if isinstance(missing, Refusal):
+            return self._refuse(change, missing, made)
+        ahead = how if self._policy.live_ahead else NON_LIVE
         for needed in missing:
-            if needed.key not in queue.by_key and not (yield self.add(needed, ahead, queue)):
-                reason = f"the needed change {needed.key} was refused"
-                return self._refuse(change, reason, queue if is_first else None)
-        if change.key in queue.by_key:
+            if needed.key not in found.by_key and not (yield self.add(needed, ahead, found)):
+                refusal = Refusal(f"the needed change {needed.key} was refused")
+                return self._refuse(change, refusal, made)
+        if change.key in found.by_key:
             return True
-        self._append(change, how, queue)
-        for behind in self._policy.dependants(state, pipeline, change, queue):
-            yield self.add(behind, replace(how, live=True), None)
+        self._append(change, how, found)
+        for behind in self._policy.dependants(state, pipeline, change, found):
+            yield self.add(behind, how, None)
         return True
 
-    def _check(self, change: Changeish, how: Admission) -> None:
-        if how.live:
-            self._policy.admit(self._pipeline, change)
-        if not how.waive_requirements and not self._pipeline.config.requirements.matches(
-            change, self._state.now
-        ):
-            raise Refused("the pipeline's requirements are not met")
+    def _object_to(self, change: Changeish, how: Admission) -> Refusal | None:
+        refusal = self._policy.object_to(self._pipeline, change) if how.live else None
+        if refusal is not None or how.waive_requirements:
+            return refusal
+        if not self._pipeline.config.requirements.matches(change, self._state.now):
+            return Refusal("the pipeline's requirements are not met")
+        return None
 
-    def _refuse_cycle(self, change: Changeish, queue: ChangeQueue) -> None:
-        if not isinstance(change, Change):
-            return
+    def _find_queue(self, change: Changeish) -> ChangeQueue | Refusal:
+        """The change's queue, unless what it needs runs in a circle."""
+        queue = self._policy.find_queue(self._pipeline, change)
+        if isinstance(queue, Refusal) or not isinstance(change, Change):
+            return queue
         cycle = find_cycle(self._state.changes, change, lambda key: key in queue.by_key)
-        if cycle is not None:
-            raise Refused("dependency cycle: " + " needs ".join(str(key) for key in cycle))
+        if cycle is None:
+            return queue
+        self._pipeline.drop_if_empty(queue)
+        return Refusal("dependency cycle: " + " needs ".join(str(key) for key in cycle))
 
-    def _refuse(self, change: Changeish, reason: str, queue: ChangeQueue | None) -> bool:
+    def _refuse(self, change: Changeish, refusal: Refusal, made: ChangeQueue | None) -> bool:
         """False. A queue that was made for the change goes, unless something is in it."""
-        if queue is not None:
-            self._pipeline.drop_if_empty(queue)
-        self._state.observer.enqueue_refused(self._pipeline.name, change, reason)
+        if made is not None:
+            self._pipeline.drop_if_empty(made)
+        self._state.observer.enqueue_refused(self._pipeline.name, change, refusal.reason)
         return False
 
     def _append(self, change: Changeish, how: Admission, queue: ChangeQueue) -> None:

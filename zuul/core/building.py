@@ -108,7 +108,7 @@ def _ask_for_ref(state: State, item: QueueItem) -> None:
     if isinstance(change, Change):
         series = _series_item(state, item, change, request)
         build_set.series = series
-        build_set.changes, build_set.change_ids = _zuul_changes(series, ahead)
+        _name_changes(build_set, series, ahead)
         state.emit(MergeChanges(request, series, precedence))
     else:
         source = state.pipeline_of(item).config.source
@@ -136,17 +136,33 @@ def _series_item(state: State, item: QueueItem, change: Change, request: str) ->
         zuul_ref="Z" + state.ids.new_id(),
         number=change.key.number,
         patchset=change.key.patchset,
-        ahead=ahead.build_set.series if ahead else None,
+        ahead=_unmerged(ahead.build_set.series) if ahead else None,
     )
 
 
-def _zuul_changes(series: SeriesItem, ahead: QueueItem | None) -> tuple[str, str]:
-    changes = f"{series.project}:{series.branch}:{series.refspec}"
-    ids = f"{series.number},{series.patchset}"
-    if ahead is not None and ahead.build_set.series is not None:
-        changes = f"{ahead.build_set.changes}^{changes}"
-        ids = f"{ahead.build_set.change_ids} {ids}"
-    return changes, ids
+def _unmerged(series: SeriesItem | None) -> SeriesItem | None:
+    return None if series is None or series.merged else series
+
+
+def _name_changes(build_set: BuildSet, series: SeriesItem, ahead: QueueItem | None) -> None:
+    """ZUUL_CHANGES and ZUUL_CHANGE_IDS: those of the item ahead and this one.
+
+    Once the head of these has merged they are put together anew; that is once a merge.
+    """
+    known = ahead.build_set if ahead is not None and series.ahead is not None else None
+    if known is not None and known.series_head is not None and not known.series_head.merged:
+        build_set.series_head = known.series_head
+        build_set.changes = f"{known.changes}^{_change_entry(series)}"
+        build_set.change_ids = f"{known.change_ids} {series.number},{series.patchset}"
+        return
+    items = series.front_first()
+    build_set.series_head = items[0]
+    build_set.changes = "^".join(_change_entry(item) for item in items)
+    build_set.change_ids = " ".join(f"{item.number},{item.patchset}" for item in items)
+
+
+def _change_entry(item: SeriesItem) -> str:
+    return f"{item.project}:{item.branch}:{item.refspec}"
 
 
 def take_merge(

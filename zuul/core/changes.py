@@ -6,7 +6,7 @@ Items refer to changes by key, so that news of a change reach all of them at onc
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from zuul.model.change import Change, ChangeKey
 
@@ -17,6 +17,24 @@ PRUNE_FLOOR = 1000
 def patchset_number(patchset: str) -> int:
     """For comparing patch sets; one that is no number is older than any."""
     return int(patchset) if patchset.isdecimal() else -1
+
+
+@dataclass(frozen=True, slots=True)
+class News:
+    """What was known of a change, and what is now."""
+
+    old: Change | None
+    new: Change
+
+    @property
+    def matters_to_dependants(self) -> bool:
+        """Votes do not; whether it merged or was superseded does."""
+        old, new = self.old, self.new
+        return (
+            old is None
+            or old.status != new.status
+            or old.is_current_patchset != new.is_current_patchset
+        )
 
 
 class ChangeTable:
@@ -33,12 +51,12 @@ class ChangeTable:
     def find(self, key: ChangeKey) -> Change | None:
         return self._changes.get(key)
 
-    def update(self, changes: Iterable[Change]) -> list[Change]:
-        """Take in what a server said; returns what is news, as it now stands.
+    def update(self, changes: Iterable[Change]) -> list[News]:
+        """Take in what a server said; returns what is news.
 
         A merged change stays merged: data that says otherwise was asked for before the merge.
         """
-        news: dict[ChangeKey, Change] = {}
+        news: list[News] = []
         for change in changes:
             known = self._changes.get(change.key)
             if known is change:
@@ -47,23 +65,25 @@ class ChangeTable:
                 change = replace(change, status=known.status, is_open=False)
             if known == change:
                 continue
-            self._put(change, news)
+            news.append(self._put(change))
             if known is None:
-                self._supersede(change, news)
-        return list(news.values())
+                news += self._supersede(change)
+        return news
 
-    def mark_merged(self, key: ChangeKey) -> Change | None:
-        """The change has merged, as far as we know from our own doing; None if that is known."""
+    def mark_merged(self, key: ChangeKey) -> list[News]:
+        """The change has merged by our own doing; empty if that is known already."""
         known = self._changes.get(key)
         if known is None or known.is_merged:
-            return None
-        self._changes[key] = merged = replace(known, status="MERGED", is_open=False)
-        return merged
+            return []
+        return [self._put(replace(known, status="MERGED", is_open=False))]
+
+    @property
+    def wants_pruning(self) -> bool:
+        """The table has doubled since it was last looked through."""
+        return len(self._changes) >= self._prune_at
 
     def prune(self, held: Iterable[ChangeKey]) -> None:
-        """Forget all but `held` and their relatives, when it is time to."""
-        if len(self._changes) < self._prune_at:
-            return
+        """Forget all but `held` and their relatives."""
         kept: dict[ChangeKey, Change] = {}
         queue = list(held)
         while queue:
@@ -80,21 +100,19 @@ class ChangeTable:
             self._patchsets.setdefault((key.connection, key.number), {})[key] = None
         self._prune_at = max(PRUNE_FLOOR, 2 * len(kept))
 
-    @property
-    def wants_pruning(self) -> bool:
-        return len(self._changes) >= self._prune_at
-
-    def _put(self, change: Change, news: dict[ChangeKey, Change]) -> None:
+    def _put(self, change: Change) -> News:
         key = change.key
+        known = self._changes.get(key)
         self._changes[key] = change
         self._patchsets.setdefault((key.connection, key.number), {})[key] = None
-        news[key] = change
+        return News(known, change)
 
-    def _supersede(self, change: Change, news: dict[ChangeKey, Change]) -> None:
+    def _supersede(self, change: Change) -> list[News]:
         """Of the patch sets of one review only the newest is current."""
         siblings = self._patchsets[(change.key.connection, change.key.number)]
         newest = max(siblings, key=lambda key: patchset_number(key.patchset))
-        for key in siblings:
-            sibling = self._changes[key]
-            if key != newest and sibling.is_current_patchset:
-                self._put(replace(sibling, is_current_patchset=False), news)
+        return [
+            self._put(replace(self._changes[key], is_current_patchset=False))
+            for key in list(siblings)
+            if key != newest and self._changes[key].is_current_patchset
+        ]

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from zuul.core import building
-from zuul.core.changes import patchset_number
+from zuul.core.changes import News, patchset_number
 from zuul.core.pipeline import Pipeline
 from zuul.core.state import State
 from zuul.model.change import Change, ChangeKey
@@ -14,6 +16,8 @@ def dequeue(state: State, item: QueueItem) -> None:
     """Take the item out. Its builds must have ended or been cancelled before."""
     pipeline, queue = state.pipeline_of(item), item.queue
     assert queue is not None
+    if _is_merged(item) and item.build_set.series is not None:
+        item.build_set.series.mark_merged()
     affected = [*item.items_behind, *queue.until_next_passing(item)]
     if item.item_ahead is not None:
         affected.append(item.item_ahead)
@@ -86,3 +90,32 @@ def reset_rest(state: State, queue: ChangeQueue, item: QueueItem) -> None:
         if following.report is None:
             building.reset(state, following, "the branch is not what it was tested on")
         following = following.next
+
+
+def show_news(state: State, news: News) -> None:
+    """Show items what is new of their change, and look again at those that need it."""
+    change = news.new
+    for pipeline in state.pipelines.values():
+        for item in pipeline.holding(change.key):
+            pipeline.refresh(item, change)
+            if news.old is None or news.old.needs != change.needs:
+                item.check_needs = True
+                state.touch(item)
+        if news.matters_to_dependants:
+            for dependant in pipeline.needing(change.key):
+                dependant.check_needs = True
+                state.touch(dependant)
+
+
+def take_news(state: State, changes: Iterable[Change]) -> None:
+    """What a server said of changes, whoever asked."""
+    for news in state.changes.update(changes):
+        show_news(state, news)
+        if news.new.is_merged:
+            for pipeline in state.pipelines.values():
+                for item in pipeline.holding(news.new.key):
+                    note_merged(state, pipeline, item)
+
+
+def _is_merged(item: QueueItem) -> bool:
+    return isinstance(item.change, Change) and item.change.is_merged

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Protocol
 
 from zuul.core.pipeline import Pipeline
@@ -11,8 +12,11 @@ from zuul.model.layout import Manager
 from zuul.model.queue import ChangeQueue
 
 
-class Refused(Exception):
-    """The change may not enter; the text says why."""
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """The change may not enter."""
+
+    reason: str
 
 
 class Policy(Protocol):
@@ -21,16 +25,16 @@ class Policy(Protocol):
     #: items of what is needed are tested and reported themselves
     live_ahead: bool
 
-    def admit(self, pipeline: Pipeline, change: Changeish) -> None:
-        """Refused unless the change may be enqueued in principle."""
+    def object_to(self, pipeline: Pipeline, change: Changeish) -> Refusal | None:
+        """Why the change may not be enqueued in principle."""
         ...
 
-    def find_queue(self, pipeline: Pipeline, change: Changeish) -> ChangeQueue: ...
+    def find_queue(self, pipeline: Pipeline, change: Changeish) -> ChangeQueue | Refusal: ...
 
     def missing_needs(
         self, state: State, pipeline: Pipeline, change: Changeish, queue: ChangeQueue
-    ) -> list[Change]:
-        """What must be enqueued ahead first; Refused if something needed cannot be."""
+    ) -> list[Change] | Refusal:
+        """What must be enqueued ahead first."""
         ...
 
     def dependants(
@@ -45,22 +49,25 @@ class Independent:
 
     live_ahead = False
 
-    def admit(self, pipeline: Pipeline, change: Changeish) -> None:
-        pass
+    def object_to(self, pipeline: Pipeline, change: Changeish) -> Refusal | None:
+        return None
 
     def find_queue(self, pipeline: Pipeline, change: Changeish) -> ChangeQueue:
         return pipeline.new_queue(change.project)
 
     def missing_needs(
         self, state: State, pipeline: Pipeline, change: Changeish, queue: ChangeQueue
-    ) -> list[Change]:
+    ) -> list[Change] | Refusal:
         if pipeline.config.ignore_dependencies or not isinstance(change, Change):
             return []
-        return [
-            needed
-            for key in change.needs
-            if not (needed := _find(state, key)).is_merged and key not in queue.by_key
-        ]
+        missing: list[Change] = []
+        for key in change.needs:
+            needed = state.changes.find(key)
+            if needed is None:
+                return _unknown(key)
+            if not needed.is_merged and key not in queue.by_key:
+                missing.append(needed)
+        return missing
 
     def dependants(
         self, state: State, pipeline: Pipeline, change: Changeish, queue: ChangeQueue
@@ -73,43 +80,45 @@ class Dependent:
 
     live_ahead = True
 
-    def admit(self, pipeline: Pipeline, change: Changeish) -> None:
+    def object_to(self, pipeline: Pipeline, change: Changeish) -> Refusal | None:
         if not isinstance(change, Change):
-            raise Refused("only changes can be merged")
+            return Refusal("only changes can be merged")
         if change.is_merged:
-            raise Refused("the change is merged already")
-        if not change.can_merge(pipeline.config.labels_voted()):
-            raise Refused("the change cannot be submitted now")
+            return Refusal("the change is merged already")
+        if not change.can_merge(pipeline.labels_voted):
+            return Refusal("the change cannot be submitted now")
+        return None
 
-    def find_queue(self, pipeline: Pipeline, change: Changeish) -> ChangeQueue:
+    def find_queue(self, pipeline: Pipeline, change: Changeish) -> ChangeQueue | Refusal:
         queue = pipeline.shared_queue(change.project)
         if queue is None:
-            raise Refused(f"no queue for project {change.project}")
+            return Refusal(f"no queue for project {change.project}")
         return queue
 
     def missing_needs(
         self, state: State, pipeline: Pipeline, change: Changeish, queue: ChangeQueue
-    ) -> list[Change]:
+    ) -> list[Change] | Refusal:
         missing: list[Change] = []
         for key in change.needs if isinstance(change, Change) else ():
-            needed = _find(state, key)
+            needed = state.changes.find(key)
+            if needed is None:
+                return _unknown(key)
             if needed.is_merged:
                 continue
             if pipeline.shared_queue(needed.project) is not queue:
-                raise Refused(f"the needed change {key} is not of the same queue")
+                return Refusal(f"the needed change {key} is not of the same queue")
             if not needed.is_current_patchset:
-                raise Refused(f"the needed change {key} is superseded")
+                return Refusal(f"the needed change {key} is superseded")
             if key in queue.by_key:
                 continue
-            if not needed.can_merge(pipeline.config.labels_voted()):
-                raise Refused(f"the needed change {key} cannot be submitted now")
+            if not needed.can_merge(pipeline.labels_voted):
+                return Refusal(f"the needed change {key} cannot be submitted now")
             missing.append(needed)
         return missing
 
     def dependants(
         self, state: State, pipeline: Pipeline, change: Changeish, queue: ChangeQueue
     ) -> list[Change]:
-        labels = pipeline.config.labels_voted()
         return [
             behind
             for key in (change.needed_by if isinstance(change, Change) else ())
@@ -117,15 +126,12 @@ class Dependent:
             and key not in queue.by_key
             and pipeline.shared_queue(behind.project) is queue
             and not behind.is_merged
-            and behind.can_merge(labels)
+            and behind.can_merge(pipeline.labels_voted)
         ]
 
 
-def _find(state: State, key: ChangeKey) -> Change:
-    change = state.changes.find(key)
-    if change is None:
-        raise Refused(f"nothing is known of the needed change {key}")
-    return change
+def _unknown(key: ChangeKey) -> Refusal:
+    return Refusal(f"nothing is known of the needed change {key}")
 
 
 POLICIES: dict[Manager, Policy] = {

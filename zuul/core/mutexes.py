@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from zuul.model.queue import QueueItem
 
 
@@ -50,8 +52,18 @@ class Mutexes:
                 self._offers[mutex] = None
         item.waiting_for = mutexes
 
-    def offered(self) -> list[list[QueueItem]]:
-        """For each mutex that is free: who waits for it."""
-        offers = [list(self._waiters.get(mutex, ())) for mutex in self._offers]
-        self._offers.clear()
-        return [waiters for waiters in offers if waiters]
+    def offer(self, place: Callable[[QueueItem], tuple[int, int, int]]) -> list[QueueItem]:
+        """The foremost waiter of each free mutex; it waits no longer.
+
+        To be asked again once these were looked at: who is offered a mutex need not take it.
+        """
+        chosen = []
+        for mutex in list(self._offers):
+            waiters = self._waiters.get(mutex)
+            if not waiters or mutex in self._holders:
+                del self._offers[mutex]
+                continue
+            foremost = min(waiters, key=place)
+            self.wait(foremost, tuple(m for m in foremost.waiting_for if m != mutex))
+            chosen.append(foremost)
+        return chosen

@@ -24,6 +24,8 @@ class Pipeline:
         #: place in the layout
         self.index = index
         self.plans = PlanMaker(config.trees)
+        #: what our own success report votes
+        self.labels_voted = config.labels_voted()
         self.queues: dict[int, ChangeQueue] = {}
         self.count = 0
         #: final reports of failures in a row

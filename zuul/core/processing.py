@@ -25,6 +25,7 @@ from zuul.model.queue import ChangeQueue, QueueItem
 NEED_FAILING = "a needed change is failing"
 CONFLICT = "it has a merge conflict"
 JOB_FAILED = "at least one job failed"
+BASE_MOVES = "the branch moved each time it was about to merge"
 
 #: looks at one item in one settling; a look that puts the item back must have changed something
 MOST_LOOKS = 200
@@ -47,10 +48,10 @@ def settle(state: State) -> None:
 
 def _offer_mutexes(state: State) -> bool:
     """Have the foremost waiter of each free mutex looked at; whether there was one."""
-    offers = state.mutexes.offered()
-    for waiters in offers:
-        state.touch(min(waiters, key=lambda item: _place(state, item)))
-    return bool(offers)
+    offered = state.mutexes.offer(lambda item: _place(state, item))
+    for item in offered:
+        state.touch(item)
+    return bool(offered)
 
 
 def _place(state: State, item: QueueItem) -> tuple[int, int, int]:
@@ -90,7 +91,9 @@ def process(state: State, item: QueueItem) -> None:
     if item.active and building.prepare(state, item) and item.live and _is_released(item):
         building.launch_jobs(state, item)
     _release(state, item)
-    reasons = (CONFLICT,) if item.build_set.unable_to_merge else ()
+    reasons: tuple[str, ...] = (CONFLICT,) if item.build_set.unable_to_merge else ()
+    if item.failure_text is not None:
+        reasons += (BASE_MOVES,)
     _look_at_result(state, pipeline, queue, item, reasons)
 
 

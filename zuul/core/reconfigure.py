@@ -41,30 +41,40 @@ def load_layout(state: State, layout: Layout) -> None:
 
 
 def _carry_over(state: State, old: Pipeline, new: Pipeline) -> None:
-    """A chain stays in one queue; its head goes where its project belongs now."""
+    """A chain stays in one queue; its head goes where its project belongs now.
+
+    Nothing goes from a pipeline that merges nothing into one that does: it was not asked for.
+    """
+    if new.is_dependent and not old.is_dependent:
+        for item in old.items():
+            _drop(state, item)
+        return
     if new.is_dependent:
         _keep_windows(old, new)
-    dropped = []
+    dropped: list[QueueItem] = []
     for queue in old.queues.values():
         private: ChangeQueue | None = None
         targets: dict[QueueItem, ChangeQueue] = {}
         for item in list(queue):
-            ahead = item.item_ahead
-            target = targets.get(ahead) if ahead is not None else None
-            if new.is_dependent:
-                target = (target or new.shared_queue(item.change.project)) if item.live else None
+            target = targets.get(item.item_ahead) if item.item_ahead is not None else None
+            if target is None and new.is_dependent:
+                target = new.shared_queue(item.change.project)
             elif target is None:
-                target = private = private or new.new_queue(queue.name)
+                if private is None:
+                    private = new.new_queue(queue.name)
+                target = private
             if target is None or item.change.key in target.by_key:
                 dropped.append(item)
             else:
                 targets[item] = target
                 _put(state, new, target, item)
     for item in dropped:
+        # built on what is no longer there, whatever queue they are in now
         building.reset_behind(state, item, "the item ahead has no place in the new layout")
         for behind in list(item.items_behind):
             behind.attach(item.item_ahead)
         item.attach(None)
+    for item in dropped:
         _drop(state, item)
 
 
@@ -79,8 +89,6 @@ def _keep_windows(old: Pipeline, new: Pipeline) -> None:
 
 def _put(state: State, pipeline: Pipeline, queue: ChangeQueue, item: QueueItem) -> None:
     queue.append(item)
-    if item.item_ahead is not None and item.item_ahead.queue is not queue:
-        item.attach(None)
     pipeline.register(item)
     item.check_needs = True
     item.frozen = None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from zuul.core import building
 from zuul.core.commands import SendReport, TestedState
 from zuul.core.events import ReportCompleted
-from zuul.core.leaving import dequeue, reset_rest
+from zuul.core.leaving import dequeue, leave, note_merged, reset_rest, show_news
 from zuul.core.messages import format_report
 from zuul.core.pipeline import Pipeline
 from zuul.core.state import OpenReport, State
@@ -109,45 +109,29 @@ def take_report(state: State, event: ReportCompleted) -> None:
     item = report.item
     action = report.kind.value
     state.observer.item_reported(item.pipeline, item.id, item.change, action, event.reported)
-    if event.merged:
-        _mark_merged(state, item)
+    if event.merged and isinstance(item.change.key, ChangeKey):
+        for news in state.changes.mark_merged(item.change.key):
+            show_news(state, news)
     if item.report != event.report:
         return  # a start report, or the item has left
     item.report = None
     item.frozen = None
     pipeline = state.pipeline_of(item)
-    if event.base_moved and not event.merged and item.withdrawn is None:
-        _test_again(state, item)
+    if event.base_moved and not event.merged:
+        _test_again(state, pipeline, item)
     else:
         _finish(state, pipeline, item, report.kind, event)
 
 
-def _mark_merged(state: State, item: QueueItem) -> None:
-    if isinstance(item.change.key, ChangeKey):
-        merged = state.changes.mark_merged(item.change.key)
-        if merged is not None:
-            refresh_change(state, merged)
-
-
-def refresh_change(state: State, change: Change) -> None:
-    """Show items the news of their change, and look again at those that need it."""
-    for pipeline in state.pipelines.values():
-        for item in pipeline.holding(change.key):
-            old = item.change
-            pipeline.refresh(item, change)
-            if isinstance(old, Change) and old.needs != change.needs:
-                item.check_needs = True
-                state.touch(item)
-        for dependant in pipeline.needing(change.key):
-            dependant.check_needs = True
-            state.touch(dependant)
-
-
-def _test_again(state: State, item: QueueItem) -> None:
+def _test_again(state: State, pipeline: Pipeline, item: QueueItem) -> None:
     """The branch is not what the item was tested on: nothing was voted or submitted."""
+    if _is_merged(item):
+        note_merged(state, pipeline, item)
+        return
+    if item.withdrawn is not None:
+        leave(state, item, item.withdrawn)
+        return
     item.base_moves += 1
-    queue = item.queue
-    assert queue is not None
     if item.base_moves > MOST_BASE_MOVES:
         item.failure_text = (
             "The branch moved each time this change was about to merge; giving up after "
@@ -166,15 +150,14 @@ def _finish(
     queue = item.queue
     assert queue is not None
     if pipeline.is_dependent:
+        passed = kind is ActionKind.SUCCESS
         if event.tree_mismatch is not None:
             _stop(state, pipeline, queue, item, event.tree_mismatch)
-        merged_elsewhere = isinstance(item.change, Change) and item.change.is_merged
-        if kind is ActionKind.SUCCESS and event.merged and event.reported:
+        elif passed and event.merged and event.reported:
             _grow(state, pipeline, queue)
-        elif kind is ActionKind.SUCCESS and merged_elsewhere:
-            pass  # it is in the branch as tested, whatever became of the votes
-        elif merged_elsewhere:
-            reset_rest(state, queue, item)
+        elif _is_merged(item):
+            if not passed:
+                reset_rest(state, queue, item)
         else:
             item.failing_reasons += (DID_NOT_MERGE,)
             building.reset_behind(state, item, "the item ahead did not merge")
@@ -182,9 +165,15 @@ def _finish(
     dequeue(state, item)
 
 
+def _is_merged(item: QueueItem) -> bool:
+    return isinstance(item.change, Change) and item.change.is_merged
+
+
 def _stop(state: State, pipeline: Pipeline, queue: ChangeQueue, item: QueueItem, text: str) -> None:
     """What merged is not what was tested: nothing more goes in until someone has looked."""
     queue.stopped = text
+    for other in queue:
+        state.touch(other)
     reset_rest(state, queue, item)
     state.observer.alarm(pipeline.name, queue.name, text)
 

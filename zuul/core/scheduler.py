@@ -74,20 +74,13 @@ class Scheduler:
     def _on_trigger_received(self, event: events.TriggerReceived) -> None:
         if self._state.exiting:
             return
-        self._take_news(event.changes)
+        leaving.take_news(self._state, event.changes)
+        if isinstance(event.subject, Change):
+            leaving.take_news(self._state, (event.subject,))
         take_trigger(self._state, self._index, event)
 
     def _on_changes_refreshed(self, event: events.ChangesRefreshed) -> None:
-        self._take_news(event.changes)
-
-    def _take_news(self, changes: tuple[Change, ...]) -> None:
-        state = self._state
-        for change in state.changes.update(changes):
-            reporting.refresh_change(state, change)
-            if change.is_merged:
-                for pipeline in state.pipelines.values():
-                    for item in pipeline.holding(change.key):
-                        leaving.note_merged(state, pipeline, item)
+        leaving.take_news(self._state, event.changes)
 
     def _on_merge_completed(self, event: events.MergeCompleted) -> None:
         outstanding = self._state.merges.pop(event.request, None)

@@ -63,9 +63,13 @@ class MergeResult:
     error: str | None = None
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(slots=True, eq=False)
 class SeriesItem:
     """One item of a series to merge, linked to the item merged before it.
+
+    Plain and constant but for one thing: once an item has merged, it is no longer part of any
+    series, and a walk ends before it. A walk on another thread may see it or not; either series
+    gives the same result, as the branch then holds what was left out.
 
     A series of N items that share their heads costs one object an item, not N: the merge driver
     names only the parent where the merger has it, and walks the links where it has not.
@@ -83,6 +87,12 @@ class SeriesItem:
     number: str
     patchset: str
     ahead: SeriesItem | None = field(default=None, repr=False)
+    merged: bool = False
+
+    def mark_merged(self) -> None:
+        """The change is in its branch. Lets go of what was ahead of it."""
+        self.merged = True
+        self.ahead = None
 
     def front_first(self) -> list[SeriesItem]:
         """The whole series, in merge order, this item last."""
@@ -90,7 +100,7 @@ class SeriesItem:
 
     def _back_first(self) -> Iterator[SeriesItem]:
         item: SeriesItem | None = self
-        while item is not None:
+        while item is not None and (item is self or not item.merged):
             yield item
             item = item.ahead
 
@@ -145,6 +155,7 @@ class BuildSet:
         "previous",
         "request",
         "series",
+        "series_head",
         "tree",
         "tries",
         "unable_to_merge",
@@ -167,9 +178,11 @@ class BuildSet:
         self.tree: str | None = None
         self.base_tree: str | None = None
         self.zuul_url: str | None = None
-        #: ZUUL_CHANGES and ZUUL_CHANGE_IDS, made once: the series does not change any more
+        #: ZUUL_CHANGES and ZUUL_CHANGE_IDS, made once, of the series as it was asked for
         self.changes = ""
         self.change_ids = ""
+        #: the first item of these
+        self.series_head: SeriesItem | None = None
         #: its builds were cancelled for good: nothing more is launched, a new set must follow
         self.canceled = False
         #: the builds of the set before this one, by job name
