@@ -21,7 +21,7 @@ from zuul.core.events import BuildCompleted, BuildStarted, BuildUpdated
 from zuul.drivers import Inbox
 from zuul.drivers.gearman.errands import Deaf, Errands, take_back
 from zuul.drivers.gearman.payload import parse_report
-from zuul.drivers.gearman.serial import SerialThread
+from zuul.drivers.gearman.serial import OneThread, SerialThread, ThreadFactory
 from zuul.lib.gearman import (
     AdminClient,
     ClientJob,
@@ -83,6 +83,7 @@ class GearmanBuilds:
         clock: Callable[[], float] = time.time,
         ask_seconds: float = _ASK_SECONDS,
         cancel_seconds: float = _CANCEL_SECONDS,
+        make_thread: ThreadFactory = SerialThread,
     ) -> None:
         self._client = client
         self._admin = admin
@@ -101,7 +102,7 @@ class GearmanBuilds:
         self._to_ask: OrderedDict[str, float] = OrderedDict()
         #: builds that were cancelled and have not ended, and since when
         self._cancelled: dict[str, float] = {}
-        self._thread = SerialThread("gearman-builds", self._tick)
+        self._thread = make_thread("gearman-builds", self._tick)
         self._listener = _Listener(self, self._thread)
 
     def start(self) -> None:
@@ -326,7 +327,7 @@ class GearmanBuilds:
 class _Listener(Deaf):
     """Carries news from the reading thread to the driver's."""
 
-    def __init__(self, builds: GearmanBuilds, thread: SerialThread) -> None:
+    def __init__(self, builds: GearmanBuilds, thread: OneThread) -> None:
         self._builds = builds
         self._post = thread.post
 

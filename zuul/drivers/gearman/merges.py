@@ -26,7 +26,7 @@ from zuul.core.events import MergeCompleted, RepoUpdated
 from zuul.drivers import Inbox
 from zuul.drivers.gearman.builds import PRIORITIES
 from zuul.drivers.gearman.errands import Deaf, take_back
-from zuul.drivers.gearman.serial import SerialThread
+from zuul.drivers.gearman.serial import OneThread, SerialThread, ThreadFactory
 from zuul.drivers.gearman.series import item_fields, parse_head, parse_merged, parse_updated
 from zuul.errors import ConnectionLost, MergerError
 from zuul.lib.gearman import AdminClient, ClientJob, GearmanClient, Outcome, Priority
@@ -73,6 +73,7 @@ class GearmanMerges:
         git_url: Callable[[str, str], str],
         *,
         answer_seconds: float = _ANSWER_SECONDS,
+        make_thread: ThreadFactory = SerialThread,
     ) -> None:
         self._client = client
         self._admin = admin
@@ -84,7 +85,7 @@ class GearmanMerges:
         self._answers: OrderedDict[str, MergeResult] = OrderedDict()
         self._ready: deque[_Request] = deque()
         self._next_look = 0.0
-        self._thread = SerialThread("gearman-merges", self._tick)
+        self._thread = make_thread("gearman-merges", self._tick)
         self._listener = _Listener(self, self._thread)
 
     def start(self) -> None:
@@ -295,7 +296,7 @@ class GearmanMerges:
 class _Listener(Deaf):
     """Carries answers from the reading thread to the driver's."""
 
-    def __init__(self, merges: GearmanMerges, thread: SerialThread) -> None:
+    def __init__(self, merges: GearmanMerges, thread: OneThread) -> None:
         self._merges = merges
         self._post = thread.post
 

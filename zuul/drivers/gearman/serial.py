@@ -7,6 +7,7 @@ import queue
 import threading
 import time
 from collections.abc import Callable
+from typing import Protocol
 
 from zuul.lib.workers import Loop, Work, run_guarded
 
@@ -14,6 +15,19 @@ log = logging.getLogger("zuul.Gearman")
 
 _TICK_SECONDS = 1.0
 _LIMIT = 100_000
+
+
+class OneThread(Protocol):
+    """What a driver needs of its thread; tests do without one."""
+
+    def start(self) -> None: ...
+
+    def stop(self) -> None: ...
+
+    def post(self, work: Work) -> None: ...
+
+
+ThreadFactory = Callable[[str, Callable[[float], None]], OneThread]
 
 
 class SerialThread:
