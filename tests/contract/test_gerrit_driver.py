@@ -34,8 +34,10 @@ def server(
         real.start()
     except RealGerritUnavailable as error:
         pytest.skip(str(error))
-    with real:
+    try:
         yield real
+    finally:
+        real.stop()
 
 
 @pytest.fixture

@@ -6,6 +6,7 @@ revisions, times, numbers, addresses.
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
 from typing import Any
@@ -54,6 +55,7 @@ NOT_KEPT = {
     "runTimeMilliseconds",
 }
 _HEX = re.compile(r"\b[0-9a-f]{40}\b")
+_FOOTERS = re.compile(r"(?:^(?:Tested-by|Reviewed-by|Workflow): .*\n)+", re.MULTILINE)
 _SHORT_ID = re.compile(r"\bI[0-9a-f]{8,40}\b")
 
 
@@ -161,7 +163,7 @@ def plain(story: Story, value: Any, key: str = "") -> Any:
         }
     if isinstance(value, list):
         items = [plain(story, item, key) for item in value]
-        return items if key in ("messages", "comments", "patchSets") else sorted(items, key=repr)
+        return items if key in ("messages", "comments", "patchSets") else sorted(items, key=_text)
     if isinstance(value, str):
         return plain_text(story, value)
     if key in ("number", "_number", "_change_number") and isinstance(value, int):
@@ -169,6 +171,10 @@ def plain(story: Story, value: Any, key: str = "") -> Any:
     if isinstance(value, int) and value > 10_000_000:
         return "int"
     return value
+
+
+def _text(value: Any) -> str:
+    return json.dumps(value, sort_keys=True)
 
 
 def plain_text(story: Story, text: str) -> str:
@@ -182,6 +188,8 @@ def plain_text(story: Story, text: str) -> str:
     text = re.sub(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.0{9}", "TIME", text)
     # Only the real one says why a vote was copied.
     text = re.sub(r" \(copy condition: [^)]*\)", "", text)
+    # Their order is that of the votes, by the second.
+    text = _FOOTERS.sub(lambda found: "".join(sorted(found[0].splitlines(True))), text)
     return _SHORT_ID.sub("ID", text)
 
 

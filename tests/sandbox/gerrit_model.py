@@ -151,6 +151,8 @@ class PatchSet:
     message: str
     files: tuple[FileChange, ...]
     approvals: dict[tuple[str, str], Approval] = field(default_factory=dict)
+    #: made by the server when it cherry-picked the change: it belongs to no chain of changes
+    picked: bool = False
 
     @property
     def insertions(self) -> int:
@@ -315,7 +317,9 @@ class Store:
 
     def needed_by(self, change: Change) -> Iterator[tuple[Change, PatchSet]]:
         """Patch sets of other changes, outdated ones too, built on this one's current patch set."""
+        if change.current.picked:
+            return
         for other, patch_set in self._children.get(change.current.revision, ()):
             same = (other.project, other.branch) == (change.project, change.branch)
-            if same and other is not change:
+            if same and other is not change and not patch_set.picked:
                 yield other, patch_set

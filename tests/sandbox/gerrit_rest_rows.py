@@ -217,6 +217,8 @@ class RestRows:
     def related(self, change: Change, patch_set: PatchSet) -> list[Info]:
         """The chain this patch set is in, newest first; empty when it stands alone."""
         chain: list[tuple[Change, PatchSet]] = [(change, patch_set)]
+        if patch_set.picked:
+            return []
         for pair in self._walk(change, self._store.needed_by):
             chain.insert(0, pair)
         chain += self._walk(change, self._store.depends_on)
@@ -230,7 +232,7 @@ class RestRows:
         waiting = [change]
         while waiting:
             for other, patch_set in step(waiting.pop()):
-                if other.number not in seen:
+                if other.number not in seen and not patch_set.picked:
                     seen.add(other.number)
                     found.append((other, patch_set))
                     waiting.append(other)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 from tests.sandbox.gerrit_git import MergeConflictError, Repository, Signature
 from tests.sandbox.gerrit_model import (
@@ -46,7 +47,9 @@ class Submitter:
         """Merge the change with the open ones it is built on; raises Refused."""
         self._check(change, patch_set, by)
         together = self.submitted_together(change)
-        problems = self._unsatisfied(together) or self._broken_chain(together)
+        problems = self._unsatisfied(together)
+        if not problems and not self._picks(change):
+            problems = self._broken_chain(together)
         if problems:
             raise Refused(_failed(len(together), problems))
         faults = self._reviews.faults
@@ -74,6 +77,9 @@ class Submitter:
         if change.submission is not None:
             everything = self._store.changes.values()
             return [c for c in everything if c.submission == change.submission]
+        if self._picks(change):
+            # Cherry-picking takes a change without those it is built on.
+            return [change]
         found: list[Change] = []
         waiting = [change]
         while waiting:
@@ -83,6 +89,9 @@ class Submitter:
             found.append(current)
             waiting += [o for o, _ps in self._store.depends_on(current) if o.is_open]
         return found
+
+    def _picks(self, change: Change) -> bool:
+        return self._store.projects[change.project].submit_type is SubmitType.CHERRY_PICK
 
     def has_conflict(self, change: Change) -> bool:
         """Would merging this change alone into its branch conflict?"""
@@ -142,7 +151,7 @@ class Submitter:
         submit_type = self._store.projects[together[0].project].submit_type
         revision = together[0].current.revision
         if submit_type is SubmitType.CHERRY_PICK:
-            return self._cherry_pick(repository, tip, together, by)
+            return self._cherry_pick(repository, tip, together[0], by)
         if repository.is_ancestor(tip, revision):
             return revision
         if submit_type is SubmitType.FAST_FORWARD_ONLY:
@@ -155,27 +164,30 @@ class Submitter:
         server = Signature("Gerrit Code Review", "root@localhost", now)
         return repository.commit(tree, (tip, revision), merge_message(together), author, server)
 
-    def _cherry_pick(
-        self, repository: Repository, tip: str, together: list[Change], by: Account
-    ) -> str:
-        picked: list[tuple[Change, str]] = []
-        for change in reversed(together):
-            facts = repository.facts(change.current.revision)
-            tree = repository.pick(tip, change.current.revision)
-            committer = Signature(by.full_name, by.email, self._reviews.now())
-            message = self._with_footers(change)
-            tip = repository.commit(tree, (tip,), message, facts.author, committer)
-            picked.append((change, tip))
-        for change, revision in picked:
-            votes = dict(change.current.approvals)
-            patch_set = self._reviews.new_patch_set(repository, change, revision, by)
-            patch_set.approvals = votes
-        return tip
+    def _cherry_pick(self, repository: Repository, tip: str, change: Change, by: Account) -> str:
+        """A new commit on the branch, which is also the change's new patch set."""
+        facts = repository.facts(change.current.revision)
+        tree = repository.pick(tip, change.current.revision)
+        now = self._reviews.now()
+        committer = Signature(by.full_name, by.email, now)
+        message = self._with_footers(change)
+        picked = repository.commit(tree, (tip,), message, facts.author, committer)
+        before = change.current.approvals
+        patch_set = self._reviews.new_patch_set(repository, change, picked, by)
+        patch_set.picked = True
+        patch_set.approvals = {
+            key: replace(vote, granted_at=now, tag=MERGED_TAG) for key, vote in before.items()
+        }
+        return picked
 
     def _with_footers(self, change: Change) -> str:
         lines = [f"Reviewed-on: {self._reviews.change_url(change)}"]
         names = {"Verified": "Tested-by", "Code-Review": "Reviewed-by"}
-        for vote in change.current.approvals.values():
+        order = list(self._store.labels)
+        votes = sorted(
+            change.current.approvals.values(), key=lambda v: (v.granted_at, order.index(v.label))
+        )
+        for vote in votes:
             if vote.value == self._store.labels[vote.label].highest:
                 name = names.get(vote.label, vote.label)
                 lines.append(f"{name}: {vote.by.full_name} <{vote.by.email}>")
@@ -206,13 +218,11 @@ class Submitter:
         change.status = Status.MERGED
         change.submitter = by
         change.submitted_at = self._reviews.now()
-        picked = self._store.projects[change.project].submit_type is SubmitType.CHERRY_PICK
         text = "Change has been successfully merged"
-        if picked:
+        if self._picks(change):
             text = f"Change has been successfully cherry-picked as {change.current.revision}"
         self._reviews.say(change, change.current, by, text, MERGED_TAG)
-        new_revision = change.current.revision if picked else new_tip
-        self._reviews.events.change_merged(change, by, new_revision)
+        self._reviews.events.change_merged(change, by, new_tip)
 
 
 class _NotFastForward(Exception):
