@@ -54,8 +54,12 @@ def test_every_mistake_of_a_layout_is_listed_with_file_line_and_key(conf: Path) 
     (conf.parent / "layout.yaml").write_text(bad)
     done = run("zuul.cmd.server", "-c", conf, "-t")
     assert done.returncode == 1
-    assert "layout.yaml:14: pipelines[1].manger" in done.stderr
-    assert "a b" in done.stderr
+    for place in (
+        "layout.yaml:14: pipelines[1].manager",
+        "layout.yaml:15: pipelines[1].manger",
+        "layout.yaml:37: projects[0].check[0]",
+    ):
+        assert place in done.stderr
 
 
 def test_jobs_that_no_worker_knows_are_listed(conf: Path) -> None:

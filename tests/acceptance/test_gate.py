@@ -44,7 +44,9 @@ def three_changes(site: Site) -> None:
     site.expect_merged(third)
     assert rejected.status == "NEW"
     assert "Build failed." in rejected.comments[-1]
-    assert site.review(first).comments[-1].count("SUCCESS") == 2
+    assert rejected.comments[-1].count("FAILURE") == 2
+    (passed,) = [text for text in site.review(first).comments if "Build succeeded." in text][-1:]
+    assert passed.count("SUCCESS") == 2
     site.expect_idle()
     # What landed is what was tested, and the rejected change is in none of it.
     assert site.developer.fetch_file("acme/one", "refs/heads/master", "a") == "a\n"
@@ -115,7 +117,7 @@ def test_a_worker_that_dies_has_its_build_run_elsewhere(
     name = wait_for(running, "a running build", 30, site.suite.logs)
     for number in (1, 2):
         worker = site.suite.processes[f"worker-{number}"]
-        if f"worker-{number}" in name or name in worker.log(100_000):
+        if name.endswith(f"-{worker.popen.pid}"):
             worker.kill()
             break
     else:

@@ -15,6 +15,32 @@ from tests.sandbox.endpoint import GerritEndpoint
 from tests.support.processes import Process, find_free_port, wait_for
 
 ZUUL_USER = "zuul"
+#: our own programs in full; the libraries' wire traffic drowns them
+LOGGING = """
+[loggers]
+keys = root,zuul,gerrit
+[handlers]
+keys = console
+[formatters]
+keys = plain
+[logger_root]
+level = WARNING
+handlers = console
+[logger_zuul]
+level = DEBUG
+qualname = zuul
+handlers =
+[logger_gerrit]
+level = DEBUG
+qualname = gerrit
+handlers =
+[handler_console]
+class = StreamHandler
+formatter = plain
+args = (sys.stdout,)
+[formatter_plain]
+format = %(asctime)s %(levelname)s %(name)s: %(message)s
+"""
 
 
 class Suite:
@@ -47,6 +73,8 @@ class Suite:
         self.processes: dict[str, Process] = {}
         folder.mkdir(parents=True, exist_ok=True)
         self.layout_path.write_text(layout)
+        self._log_config = folder / "logging.conf"
+        self._log_config.write_text(LOGGING)
 
     @property
     def url(self) -> str:
@@ -108,7 +136,8 @@ class Suite:
         )
 
     def wait_until_ready(self) -> None:
-        wanted = ["merger:merge", *(f"build:{name}" for name in self._jobs)]
+        wanted = [f"build:{name}" for name in self._jobs if self._workers]
+        wanted += ["merger:merge"] if self._mergers else []
 
         def ready() -> bool:
             for process in self.processes.values():
@@ -192,6 +221,7 @@ port = {self.web_port}
 
 [zuul]
 layout_config = {self.layout_path}
+log_config = {self._log_config}
 state_dir = {self.folder / "state"}
 pidfile = {self.folder / "zuul.pid"}
 status_url = {self.url}/
@@ -205,6 +235,7 @@ port = {self.gearman_port}
 
 [merger]
 git_dir = {git_dir}
+log_config = {self._log_config}
 git_user_email = zuul@example.com
 git_user_name = Zuul
 zuul_url = git://127.0.0.1:{port}
