@@ -14,7 +14,7 @@ from pathlib import Path
 
 from zuul.lib.logs import fields
 from zuul.merger.failures import CloneBroken
-from zuul.merger.fetching import ALL_BRANCHES_AND_TAGS, FETCH, failure_of
+from zuul.merger.fetch_view import FOLDER, FetchView
 from zuul.merger.git import Git, GitResult, Limits
 
 log = logging.getLogger("zuul.Repo")
@@ -35,13 +35,9 @@ def clone(
         draft.chmod(0o755)
         git = make_git(draft)
         _init(git, url, limits)
-        fetched = git.run(
-            ["--git-dir=.", *FETCH, "--no-write-fetch-head", "origin", *ALL_BRANCHES_AND_TAGS],
-            limits.clone_seconds,
-        )
-        if not fetched.is_ok:
-            raise failure_of(fetched, advice)
-        point_head(git, ".", limits)
+        view = FetchView(git, draft, url, limits, advice)
+        view.prepare()
+        view.update()
         _put_in_place(draft, folder)
     finally:
         shutil.rmtree(draft, ignore_errors=True)
@@ -58,33 +54,6 @@ def _init(git: Git, url: str, limits: Limits) -> None:
         _check(git.run(["config", "--file", "config", "--", key, value], seconds))
 
 
-def point_head(git: Git, git_dir: str, limits: Limits) -> None:
-    """HEAD to the branch that HEAD is at the origin, or to the first branch there is."""
-    listed = git.run(
-        [f"--git-dir={git_dir}", "ls-remote", "--symref", "--", "origin", "HEAD"],
-        limits.fetch_seconds,
-    )
-    wanted = ""
-    for line in listed.output.splitlines():
-        target, _, name = line.partition("\t")
-        if target.startswith("ref: refs/heads/") and name == "HEAD":
-            wanted = target.removeprefix("ref: ")
-    heads = git.run(
-        [f"--git-dir={git_dir}", "for-each-ref", "--format=%(refname)", "refs/heads/"],
-        limits.local_seconds,
-    )
-    branches = heads.output.splitlines()
-    if wanted not in branches and branches:
-        wanted = branches[0]
-    if wanted:
-        _check(
-            git.run(
-                [f"--git-dir={git_dir}", "symbolic-ref", "--", "HEAD", wanted],
-                limits.local_seconds,
-            )
-        )
-
-
 def origin_answers(folder: Path, url: str, make_git: Callable[[Path], Git], limits: Limits) -> bool:
     """Whether the origin can be read at all, asked from outside the clone."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -96,12 +65,10 @@ def origin_answers(folder: Path, url: str, make_git: Callable[[Path], Git], limi
 
 def remove_stale_locks(git_folder: Path) -> list[Path]:
     """Take away what killed processes left; the owner calls this while no git of its runs."""
-    refs = git_folder / "refs"
-    left = [
-        *git_folder.glob("*.lock"),
-        *refs.rglob("*.lock"),
-        *git_folder.glob("objects/**/*.lock"),
-    ]
+    left = []
+    for folder in (git_folder, git_folder / FOLDER):
+        left += [*folder.glob("*.lock"), *(folder / "refs").rglob("*.lock")]
+    left += git_folder.glob("objects/**/*.lock")
     for path in left:
         path.unlink(missing_ok=True)
         log.warning("Removed a stale lock %s", fields(path=path))

@@ -17,8 +17,6 @@ FETCH = (
     "--no-recurse-submodules",
     "--update-head-ok",
 )
-#: only branches are offered as what we have: thousands of published refs would slow it down
-OFFER_BRANCHES = "--negotiation-tip=refs/heads/*"
 
 _FETCHED = re.compile(r"([0-9a-f]{40})\t(?:not-for-merge)?\t(?:(branch|tag) )?'(.*)' of .*")
 _PREFIXES = {"branch": "refs/heads/", "tag": "refs/tags/", "": "", None: ""}

@@ -344,6 +344,7 @@ class Merger:
                 if repo is None or attempt == _ATTEMPTS - 1:
                     raise
                 repo.close()
+                repo.doubt()
                 if attempt > 0:
                     repo.replace(broken)
                     self._forget(broken.project)

@@ -21,7 +21,7 @@ from pygit2.enums import RepositoryOpenFlag
 
 from zuul.errors import MergerError
 from zuul.lib.logs import fields
-from zuul.merger.cloning import clone, origin_answers, point_head, remove_stale_locks
+from zuul.merger.cloning import clone, origin_answers, remove_stale_locks
 from zuul.merger.combine import Combined, Combiner, Conflict
 from zuul.merger.commits import CommitWriter, Identity
 from zuul.merger.failures import (
@@ -31,14 +31,8 @@ from zuul.merger.failures import (
     RequestInvalid,
     ResultsLost,
 )
-from zuul.merger.fetching import (
-    ALL_BRANCHES_AND_TAGS,
-    FETCH,
-    OFFER_BRANCHES,
-    BranchClash,
-    failure_of,
-    parse_fetched,
-)
+from zuul.merger.fetch_view import FetchView, has_errors
+from zuul.merger.fetching import BranchClash
 from zuul.merger.git import Git, Limits
 from zuul.merger.requests import MergeItem, Origin
 from zuul.merger.upkeep import UpkeepPolicy, expire_refs, needs_packing, pack
@@ -74,8 +68,11 @@ class Repo:
         self._identity = identity
         self._limits = limits
         self._advice = advice
+        self._view = FetchView(self._git, self._git_folder, origin.url, limits, advice)
         self._opened: pygit2.Repository | None = None
         self._combiner: Combiner | None = None
+        self._is_sound = False
+        self._stamp_opened: tuple[tuple[int, int, int] | None, ...] = ()
         if os.path.realpath(self.folder) != os.path.join(os.path.realpath(git_dir), origin.project):
             raise RequestInvalid(f"project: {origin.project!r} leads out of git_dir")
 
@@ -101,6 +98,10 @@ class Repo:
             self._opened.free()
         self._opened = self._combiner = None
 
+    def doubt(self) -> None:
+        """Look at all refs again when it is opened next."""
+        self._is_sound = False
+
     def replace(self, cause: Exception) -> None:
         """Make the clone anew; the old one stays until the new one is complete."""
         if not origin_answers(self.folder, self.origin.url, self._make_git, self._limits):
@@ -113,7 +114,7 @@ class Repo:
         self._clone()
 
     def _ensure(self) -> None:
-        if self._opened is not None and self._git_folder.is_dir():
+        if self._opened is not None and self._stamp() == self._stamp_opened:
             return
         self.close()
         if not self._git_folder.exists():
@@ -131,9 +132,36 @@ class Repo:
             raise CloneBroken("HEAD is empty")
         if opened.config["remote.origin.url"] != self.origin.url:
             opened.config["remote.origin.url"] = self.origin.url
+        self._view.prepare()
+        if not self._is_sound:
+            self._check_refs()
+        self._stamp_opened = self._stamp()
         self._opened = opened
         writer = CommitWriter(opened, self._identity(opened))
         self._combiner = Combiner(opened, self._git, writer, self._limits)
+
+    def _check_refs(self) -> None:
+        """Read every ref's commit once a process: damage shows before work is built on it."""
+        listed = self._git.run(
+            ["rev-list", "--no-walk", "--all", "--quiet"],
+            self._limits.local_seconds,
+            environment={"GIT_DIR": str(self._git_folder)},
+        )
+        if not listed.is_ok or has_errors(listed):
+            raise CloneBroken(listed.reason)
+        self._is_sound = True
+
+    def _stamp(self) -> tuple[tuple[int, int, int] | None, ...]:
+        """Changes when the files that make a folder a repository do."""
+        found: list[tuple[int, int, int] | None] = []
+        for name in ("HEAD", "config"):
+            try:
+                stat = (self._git_folder / name).stat()
+            except OSError:
+                found.append(None)
+            else:
+                found.append((stat.st_ino, stat.st_mtime_ns, stat.st_size))
+        return tuple(found)
 
     @property
     def _repository(self) -> pygit2.Repository:
@@ -157,36 +185,29 @@ class Repo:
 
     def update(self) -> None:
         """All branches and tags as they are at the origin, those gone there included."""
-        self._fetch(["--prune"], ALL_BRANCHES_AND_TAGS, self._limits.clone_seconds)
-        point_head(self._git, str(self._git_folder), self._limits)
+        self._view.update()
 
     def fetch(self, branches: Sequence[str], refspecs: Sequence[str]) -> dict[str, pygit2.Oid]:
         """Fetch heads of branches, moving them here too, and single refs, all in one go.
 
         Returns {ref: commit}. Raises RefNotFound for the first that the origin lacks.
         """
-        heads = [f"+refs/heads/{branch}:refs/heads/{branch}" for branch in branches]
-        wanted = list(dict.fromkeys([*heads, *refspecs]))
+        heads = [f"refs/heads/{branch}" for branch in branches]
+        wanted = list(dict.fromkeys([*(f"+{head}:{head}" for head in heads), *refspecs]))
         found: dict[str, pygit2.Oid] = {}
         for start in range(0, len(wanted), _REFSPECS_AT_ONCE):
             part = wanted[start : start + _REFSPECS_AT_ONCE]
             try:
-                self._fetch([], part, self._limits.fetch_seconds)
+                fetched = self._view.fetch(part)
             except BranchClash:
                 # A removed branch is in the way of one that nests under its name.
                 self.update()
-                self._fetch([], part, self._limits.fetch_seconds)
-            fetch_head = (self._git_folder / "FETCH_HEAD").read_text(errors="surrogateescape")
-            for ref, commit in parse_fetched(fetch_head).items():
-                found[ref] = pygit2.Oid(hex=commit)
+                fetched = self._view.fetch(part)
+            found.update({ref: pygit2.Oid(hex=commit) for ref, commit in fetched.items()})
+        for head in heads:
+            if head in found and self._find(head) != found[head]:
+                self._repository.create_reference_direct(head, found[head], force=True)
         return found
-
-    def _fetch(self, options: Sequence[str], refspecs: Sequence[str], seconds: float) -> None:
-        result = self._git.run(
-            [*FETCH, OFFER_BRANCHES, *options, "--", "origin", *refspecs], seconds
-        )
-        if not result.is_ok:
-            raise failure_of(result, self._advice)
 
     # -- merging
 
