@@ -18,7 +18,7 @@ def dequeue(state: State, item: QueueItem) -> None:
     assert queue is not None
     if _is_merged(item) and item.build_set.series is not None:
         item.build_set.series.mark_merged()
-    affected = [*item.items_behind, *queue.until_next_passing(item)]
+    affected = list(item.items_behind)
     if item.item_ahead is not None:
         affected.append(item.item_ahead)
     for dependant in pipeline.dependants(item):
