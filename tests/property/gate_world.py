@@ -21,7 +21,6 @@ from tests.support.engine import Engine
 from tests.support.fake_gearman import FAILURE, SUCCESS, FakeBuild
 from tests.support.fake_gerrit import FakeChange
 from tests.support.invariants import watch
-from tests.support.layouts import load_layout
 from tests.support.world import World
 from zuul.core.commands import MergeChanges, UpdateRepo
 from zuul.core.events import (
@@ -32,8 +31,8 @@ from zuul.core.events import (
     Event,
     LayoutLoaded,
     MergeCompleted,
-    RepoUpdated,
     ReportCompleted,
+    RepoUpdated,
     TriggerReceived,
 )
 from zuul.core.scheduler import Scheduler
@@ -61,9 +60,7 @@ class GateWorld(World):
         self.handled = 0
         #: what was done last, for whoever has to find out
         self.steps: deque[str] = deque(maxlen=40)
-        Engine.__init__(
-            self, LAYOUTS[0], seed=seed, scheduler=scheduler, remember=100
-        )
+        Engine.__init__(self, LAYOUTS[0], seed=seed, scheduler=scheduler, remember=100)
         self._layout_name = "simulation"
         self.gearman.is_stubborn = lambda: self.chance(0.2)
         watch(self)
@@ -375,9 +372,7 @@ def _brief(event: Event) -> str:
 def _broken(command: MergeChanges | UpdateRepo) -> Event:
     if isinstance(command, UpdateRepo):
         return RepoUpdated(command.request, None, error="the merger broke down")
-    return MergeCompleted(
-        command.request, MergeResult(merged=False, error="the merger broke down")
-    )
+    return MergeCompleted(command.request, MergeResult(merged=False, error="the merger broke down"))
 
 
 def world_seed(seed: int, world: int) -> int:
