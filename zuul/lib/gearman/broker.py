@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Final
 
+from zuul.lib.gearman.abilities import CONTROL_CHARACTERS, Abilities, Refused, check_name
 from zuul.lib.gearman.commands import TextCommands
 from zuul.lib.gearman.limits import Limits
 from zuul.lib.gearman.packets import (
@@ -33,7 +34,8 @@ log = logging.getLogger("zuul.GearServer")
 
 _NOOP: Final = response(PacketType.NOOP)
 _NO_JOB: Final = response(PacketType.NO_JOB)
-_CONTROL_CHARACTERS: Final = bytes(range(0x20)) + b"\x7f"
+#: Sleeping workers told of a new job.
+_WOKEN_A_JOB: Final = 8
 
 #: Packet -> priority, and whether the client waits for the result (foreground).
 _SUBMISSIONS: Final[dict[int, tuple[Priority, bool]]] = {
@@ -47,14 +49,6 @@ _SUBMISSIONS: Final[dict[int, tuple[Priority, bool]]] = {
 _UNSUPPORTED: Final = frozenset({PacketType.SUBMIT_JOB_SCHED, PacketType.SUBMIT_JOB_EPOCH})
 
 
-class _Refused(Exception):
-    """The request cannot be served; code and text go back as an ERROR packet."""
-
-    def __init__(self, code: bytes, text: str) -> None:
-        super().__init__(text)
-        self.code = code
-
-
 class Broker:
     """All connections and jobs of one server. `boot_id` must be new at every start."""
 
@@ -62,16 +56,17 @@ class Broker:
         self._limits = limits or Limits()
         self._queue = JobQueue(b"H:%s:" % boot_id.encode())
         self._peers = PeerTable(self._limits.known_functions)
+        abilities = Abilities(self._peers, self._limits)
         self._commands = TextCommands(self._queue, self._peers, self._cancel, version)
         self._deadlines: list[tuple[float, bytes]] = []
         self._out: dict[int, list[bytes]] = {}
         self._now = 0.0
         self._handlers: dict[int, Callable[[Peer, bytes], object]] = {
-            PacketType.CAN_DO: self._can_do,
-            PacketType.CAN_DO_TIMEOUT: self._can_do_timeout,
-            PacketType.CANT_DO: self._cannot_do,
-            PacketType.RESET_ABILITIES: self._reset_abilities,
-            PacketType.MASS_DO: self._mass_do,
+            PacketType.CAN_DO: abilities.can_do,
+            PacketType.CAN_DO_TIMEOUT: abilities.can_do_timeout,
+            PacketType.CANT_DO: abilities.cannot_do,
+            PacketType.RESET_ABILITIES: abilities.reset,
+            PacketType.MASS_DO: abilities.mass_do,
             PacketType.PRE_SLEEP: self._pre_sleep,
             PacketType.GRAB_JOB: self._grab_job,
             PacketType.GRAB_JOB_UNIQ: self._grab_job_uniq,
@@ -143,8 +138,14 @@ class Broker:
             )
             self._fail(job)
 
-    def expire(self, now: float) -> None:
-        """Fail the jobs whose worker registered with CAN_DO_TIMEOUT and has taken too long."""
+    def tick(self, now: float) -> None:
+        """To be called about once a second: wake who sleeps though there is a job for them, fail
+        the jobs whose worker registered with CAN_DO_TIMEOUT and has taken too long.
+        """
+        for peer in self._peers:
+            if peer.asleep and self._queue.first_for(peer.functions) is not None:
+                peer.asleep = False
+                self._send(peer.id, _NOOP)
         while self._deadlines and self._deadlines[0][0] <= now:
             _, handle = heapq.heappop(self._deadlines)
             job = self._queue.find(handle)
@@ -165,10 +166,10 @@ class Broker:
             elif packet.type in self._handlers:
                 self._handlers[packet.type](peer, packet.data)
             elif packet.type in _UNSUPPORTED:
-                raise _Refused(b"ERR_UNSUPPORTED", "scheduled jobs are not supported")
+                raise Refused(b"ERR_UNSUPPORTED", "scheduled jobs are not supported")
             else:
                 log.warning("Unknown packet ignored type=%s %s", packet.type, peer)
-        except _Refused as refusal:
+        except Refused as refusal:
             name = PACKET_NAMES.get(packet.type, packet.type)
             log.warning("Request refused packet=%s %s: %s", name, peer, refusal)
             self._send(peer.id, response(PacketType.ERROR, refusal.code, str(refusal).encode()))
@@ -181,11 +182,11 @@ class Broker:
 
     def _option(self, peer: Peer, data: bytes) -> None:
         if data != b"exceptions":
-            raise _Refused(b"ERR_OPTION", "unknown option")
+            raise Refused(b"ERR_OPTION", "unknown option")
         self._send(peer.id, response(PacketType.OPTION_RES, data))
 
     def _set_client_id(self, peer: Peer, data: bytes) -> None:
-        name = data[: self._limits.name_bytes].translate(None, _CONTROL_CHARACTERS + b" ")
+        name = data[: self._limits.name_bytes].translate(None, CONTROL_CHARACTERS + b" ")
         peer.client_id = name or b"-"
 
     def _all_yours(self, peer: Peer, _data: bytes) -> None:
@@ -196,29 +197,32 @@ class Broker:
     def _submit(self, peer: Peer, packet: Packet) -> None:
         parts = packet.data.split(b"\x00", 2)
         if len(parts) != 3:
-            raise _Refused(b"ERR_ARGUMENTS", "a submission needs function, unique and arguments")
+            raise Refused(b"ERR_ARGUMENTS", "a submission needs function, unique and arguments")
         function, unique, arguments = parts
         if not self._peers.knows(function):
-            self._check_name(function)
+            check_name(function, self._limits)
         room = self._limits.argument_bytes - self._queue.argument_bytes
         if len(self._queue) >= self._limits.jobs or len(arguments) > room:
-            raise _Refused(b"ERR_QUEUE_FULL", "the queue is full")
+            raise Refused(b"ERR_QUEUE_FULL", "the queue is full")
         priority, foreground = _SUBMISSIONS[packet.type]
         client = peer.id if foreground else None
         job = self._queue.submit(function, unique, arguments, priority, client)
         if foreground:
             peer.submitted[job.handle] = job
         self._send(peer.id, response(PacketType.JOB_CREATED, job.handle))
-        for sleeper in self._peers.sleepers(function):
+        self._wake(self._peers.sleepers(function), job.number)
+
+    def _wake(self, sleepers: list[Peer], turn: int) -> None:
+        """Wake a few, others for the next job: all of hundreds would mostly find nothing to do.
+
+        Should none of them come for the job, `tick` wakes the others.
+        """
+        if len(sleepers) > _WOKEN_A_JOB:
+            start = turn * _WOKEN_A_JOB % len(sleepers)
+            sleepers = (sleepers[start:] + sleepers[:start])[:_WOKEN_A_JOB]
+        for sleeper in sleepers:
             sleeper.asleep = False
             self._send(sleeper.id, _NOOP)
-
-    def _check_name(self, name: bytes) -> None:
-        """A function's name must fit the lines of `status`."""
-        if not 0 < len(name) <= self._limits.name_bytes:
-            raise _Refused(b"ERR_NAME", "function name is empty or too long")
-        if len(name.translate(None, _CONTROL_CHARACTERS)) != len(name):
-            raise _Refused(b"ERR_NAME", "function name holds control characters")
 
     def _get_status(self, peer: Peer, data: bytes) -> None:
         job = self._queue.find(data)
@@ -235,38 +239,6 @@ class Broker:
             return False
         self._end(job)
         return True
-
-    # Packets of workers: what they can do.
-
-    def _can_do(self, peer: Peer, data: bytes) -> None:
-        self._add_function(peer, data, 0.0)
-
-    def _can_do_timeout(self, peer: Peer, data: bytes) -> None:
-        name, _, seconds = data.partition(b"\x00")
-        if not seconds.isdigit() or len(seconds) > 9:
-            raise _Refused(b"ERR_ARGUMENTS", "the timeout is no number of seconds")
-        self._add_function(peer, name, float(seconds))
-
-    def _add_function(self, peer: Peer, name: bytes, seconds: float) -> None:
-        self._check_name(name)
-        if len(peer.functions) >= self._limits.functions_per_connection:
-            raise _Refused(b"ERR_TOO_MANY", "too many functions on one connection")
-        self._peers.add_function(peer, name, seconds)
-
-    def _cannot_do(self, peer: Peer, data: bytes) -> None:
-        self._peers.remove_function(peer, data)
-
-    def _reset_abilities(self, peer: Peer, _data: bytes) -> None:
-        self._peers.clear_functions(peer)
-
-    def _mass_do(self, peer: Peer, data: bytes) -> None:
-        """The complete list of what this connection can do from now on."""
-        wanted = dict.fromkeys(name for name in data.split(b"\x00") if name)
-        for name in [name for name in peer.functions if name not in wanted]:
-            self._peers.remove_function(peer, name)
-        for name in wanted:
-            if name not in peer.functions:
-                self._add_function(peer, name, 0.0)
 
     # Packets of workers: taking jobs.
 

@@ -95,9 +95,9 @@ class PeerTable:
         """Whether a connection can do `name` now."""
         return name in self._workers
 
-    def sleepers(self, name: bytes) -> Iterator[Peer]:
+    def sleepers(self, name: bytes) -> list[Peer]:
         """Connections that wait for work and can do `name`."""
-        return (peer for peer in self._workers.get(name, {}).values() if peer.asleep)
+        return [peer for peer in self._workers.get(name, {}).values() if peer.asleep]
 
     def function_names(self, queued: Iterable[bytes]) -> dict[bytes, int]:
         """Names for `status` with their number of workers: known, served or queued."""

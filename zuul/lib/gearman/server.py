@@ -136,7 +136,7 @@ class GearmanServer:
 
     def _tick(self) -> None:
         self._loop.call_later(_TICK_SECONDS, self._tick)
-        self._broker.expire(time.monotonic())
+        self._broker.tick(time.monotonic())
         self._flush()
         if self._observer is not None:
             figures = (self._broker.totals, self._broker.worker_count)

@@ -96,6 +96,35 @@ def test_three_ways_to_take_a_job(grab: int, answer: tuple[str, list[bytes]]) ->
     assert bench.out() == {WORKER: [(name, [handle, *arguments])]}
 
 
+def asleep(bench: Bench, workers: range) -> None:
+    for worker in workers:
+        bench.broker.connect(worker, "10.0.1.1")
+        bench.send(worker, PacketType.CAN_DO, b"f")
+        bench.send(worker, PacketType.PRE_SLEEP)
+
+
+def test_of_many_sleepers_each_job_wakes_a_few_others() -> None:
+    bench = Bench()
+    asleep(bench, range(10, 50))
+    woken: set[int] = set()
+    for _ in range(5):
+        bench.send(CLIENT, PacketType.SUBMIT_JOB, b"f", b"", b"")
+        now_woken = set(bench.out()) - {CLIENT}
+        assert len(now_woken) == 8 and not now_woken & woken
+        woken |= now_woken
+    assert woken == set(range(10, 50))
+
+
+def test_sleepers_are_not_forgotten_when_those_woken_do_not_come() -> None:
+    bench = Bench()
+    asleep(bench, range(10, 50))
+    bench.submit()
+    bench.broker.tick(1.0)
+    assert len(bench.out()) == 32
+    bench.broker.tick(2.0)
+    assert bench.out() == {}
+
+
 def test_all_sleepers_that_can_do_it_are_woken_once() -> None:
     bench = Bench()
     for worker in (WORKER, OTHER):
@@ -272,9 +301,9 @@ def test_job_that_takes_too_long_fails() -> None:
     bench.send(WORKER, PacketType.CAN_DO_TIMEOUT, b"f", b"60")
     bench.send(WORKER, PacketType.GRAB_JOB_UNIQ, now=100.0)
     bench.out()
-    bench.broker.expire(159.9)
+    bench.broker.tick(159.9)
     assert bench.out() == {}
-    bench.broker.expire(160.0)
+    bench.broker.tick(160.0)
     assert bench.out() == {CLIENT: [("WORK_FAIL", [handle])]}
 
 
