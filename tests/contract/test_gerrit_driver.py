@@ -100,6 +100,10 @@ AWKWARD = [
     "--x=1,1",
     "--",
     "-1",
+    "@/etc/passwd",
+    "@",
+    "--label=Code-Review=-1=",
+    "---- --a=--b=--c",
     'it\'s "quoted" and \\ back\\\\slashed\\',
     "' --submit '",
     '" --submit "',
@@ -126,14 +130,17 @@ def test_messages_arrive_as_they_are_meant(world: World, project: str) -> None:
         assert world.status(upload.number) == "NEW"
 
 
-def test_an_unknown_label_is_refused_with_a_reason(world: World, project: str) -> None:
+def test_a_label_that_the_server_does_not_know_is_named_in_the_log(
+    world: World, project: str, caplog: pytest.LogCaptureFixture
+) -> None:
     with world.driver() as driver:
         wait_for("stream", driver.listening.is_set)
         upload = world.dev.upload(project, "Add a")
         change = world.wait_change(upload)
-        done = world.report(driver, change, {"No-Such-Label": 1})
-        assert not done.reported
-        assert done.reason
+        # Gerrit takes the report and drops the vote.
+        assert world.report(driver, change, {"No-Such-Label": 1}).reported
+        assert "label=No-Such-Label" in caplog.text
+        assert world.messages(upload.number)
 
 
 def test_dependencies_are_gathered(world: World, project: str) -> None:

@@ -1,8 +1,9 @@
 """Command lines for Gerrit's SSH server, quoted by its own rules. Pure.
 
 Gerrit splits at blanks and tabs; '...' takes everything as it is, "..." too but for backslashes; a
-word of no characters vanishes. Its option parser then cuts every word that begins with `--` at its
-first `=`. So a value always travels as `'--option=value'`: nothing in it can become an option.
+word of no characters vanishes. Its option parser then cuts words that begin with `--` at their
+first `=`, and does so more than once. So a value travels as `'--option=value'` and never begins
+with a dash itself: nothing in it can become an option.
 """
 
 from __future__ import annotations
@@ -10,8 +11,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from zuul.model.change import normalize_label
+
 #: bytes of a message; Gerrit's default limit for one comment is 16 KiB
 MAX_MESSAGE_BYTES = 16_000
+#: what a value must not begin with: Gerrit's parser might take it for an option or a file
+_MISREAD = ("-", "@")
 _CUT = "\n\n(The rest of this report was too long.)"
 
 QUERY_OPTIONS = (
@@ -57,6 +62,17 @@ def _clean_character(character: str) -> str:
     return character
 
 
+def spell_label(key: str, spellings: Mapping[str, str]) -> str:
+    """As the server spells it; one it did not name is capitalized, unless the layout does that.
+
+    Today's Gerrit takes `verified` for a label it does not have, and drops the vote silently.
+    """
+    known = spellings.get(normalize_label(key))
+    if known is not None:
+        return known
+    return "-".join(map(str.capitalize, key.split("-"))) if key.islower() else key
+
+
 def build_query(terms: str, *, skip: int = 0) -> str:
     """`terms` is one expression of Gerrit's search language."""
     words = ["gerrit", "query", *QUERY_OPTIONS]
@@ -76,18 +92,25 @@ def build_review(
     """A vote, comment or submit.
 
     `parameters` as in the layout: true gives `--KEY`, all else a label. `spellings`: normalized
-    label -> as the server spells it; a label the server did not name goes out as written.
+    label -> as the server spells it. Raises ValueError for a key or number that is none.
     """
-    words = ["gerrit", "review", quote(f"--project={project}")]
+    for key in parameters:
+        if not key or key.startswith(_MISREAD):
+            raise ValueError(f"not a label or option: {key!r}")
+    words = ["gerrit", "review"]
+    if not project.startswith(_MISREAD):
+        # Without it the patch set's numbers say which change is meant, on this server at least.
+        words.append(quote(f"--project={project}"))
     text = clean_message(message)
     if text:
-        words.append(quote(f"--message={text}"))
+        # Gerrit strips the line feed from the comment again.
+        guard = "\n" if text.startswith(_MISREAD) else ""
+        words.append(quote(f"--message={guard}{text}"))
     for key, value in parameters.items():
         if value is True:
             words.append(quote(f"--{key}"))
         else:
-            label = spellings.get(key.lower().replace(" ", "-"), key)
-            words.append(quote(f"--label={label}={value}"))
+            words.append(quote(f"--label={spell_label(key, spellings)}={value}"))
     if not (number.isdecimal() and patchset.isdecimal()):
         raise ValueError(f"not a patch set: {number},{patchset}")
     return " ".join([*words, f"{number},{patchset}"])

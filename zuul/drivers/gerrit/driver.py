@@ -96,6 +96,7 @@ class GerritDriver:
             self._queries,
             inbox,
             interest,
+            self._stopping,
             threads=tuning.gather_threads,
             settle_seconds=tuning.settle,
         )

@@ -123,12 +123,14 @@ class Queries:
         self._name = name
         self._rest = rest
         self._batch = batch
-        self._waiting: queue.Queue[_Request] = queue.Queue(MAX_WAITING)
+        #: None wakes a worker that is to stop
+        self._waiting: queue.Queue[_Request | None] = queue.Queue(MAX_WAITING)
         self._runners = [connect() for _ in range(threads)]
         self._loops = [
             Loop(f"gerrit-{name}-query-{number}", self._turn_of(runner))
             for number, runner in enumerate(self._runners)
         ]
+        self._closed = False
         #: monotonic time of the last query that worked
         self.succeeded_at = 0.0
 
@@ -139,14 +141,14 @@ class Queries:
     def stop(self) -> None:
         for runner in self._runners:
             runner.close()
+        self._closed = True
+        waiting = self._take_waiting(MAX_WAITING)
+        for _ in self._loops:
+            self._waiting.put_nowait(None)
+        _fail(waiting, self._lost("the driver stops"))
         for loop in self._loops:
             loop.stop()
-        while True:
-            try:
-                request = self._waiting.get_nowait()
-            except queue.Empty:
-                return
-            request.future.set_exception(self._lost("the driver stops"))
+        _fail(self._take_waiting(MAX_WAITING), self._lost("the driver stops"))
 
     def look_up(
         self, terms: Iterable[Term], timeout_seconds: float = ANSWER_SECONDS
@@ -170,6 +172,8 @@ class Queries:
 
     def _ask(self, term: Term) -> Future[Answer]:
         future: Future[Answer] = Future()
+        if self._closed:
+            raise self._lost("the driver stops")
         try:
             self._waiting.put_nowait(_Request(term, future))
         except queue.Full:
@@ -179,17 +183,28 @@ class Queries:
     def _turn_of(self, runner: Runner) -> Callable[[threading.Event], None]:
         def turn(stopping: threading.Event) -> None:
             try:
-                requests = [self._waiting.get(timeout=0.5)]
+                first = self._waiting.get(timeout=0.5)
             except queue.Empty:
                 return
-            while len(requests) < self._batch:
-                try:
-                    requests.append(self._waiting.get_nowait())
-                except queue.Empty:
-                    break
-            self._answer(runner, requests)
+            if first is None:
+                stopping.wait(10.0)
+                return
+            self._answer(runner, [first, *self._take_waiting(self._batch - 1)])
 
         return turn
+
+    def _take_waiting(self, most: int) -> list[_Request]:
+        taken: list[_Request] = []
+        while len(taken) < most:
+            try:
+                request = self._waiting.get_nowait()
+            except queue.Empty:
+                break
+            if request is None:
+                self._waiting.put_nowait(None)
+                break
+            taken.append(request)
+        return taken
 
     def _answer(self, runner: Runner, requests: list[_Request]) -> None:
         """Complete every request, whatever happens."""

@@ -113,14 +113,22 @@ class ReviewReporter:
     ) -> str:
         if spellings:
             self._spellings[change.project] = spellings
-        return build_review(
-            change.project,
-            request.message,
-            parameters,
-            change.key.number,
-            change.key.patchset,
-            spellings or self._spellings.get(change.project, {}),
-        )
+        spellings = spellings or self._spellings.get(change.project, {})
+        for key, value in parameters.items():
+            if value is not True and spellings and normalize_label(key) not in spellings:
+                # Today's Gerrit drops such a vote without a word.
+                log.warning("The server does not know a label change=%s label=%s", change.key, key)
+        try:
+            return build_review(
+                change.project,
+                request.message,
+                parameters,
+                change.key.number,
+                change.key.patchset,
+                spellings,
+            )
+        except ValueError as error:
+            raise ReportRejected(str(error), connection=self._name) from error
 
     # -- votes and comments --------------------------------------------------------------------
 

@@ -79,6 +79,7 @@ class EventSource:
         queries: Queries,
         inbox: Inbox,
         interest: Interest,
+        stopping: threading.Event,
         *,
         threads: int = GATHER_THREADS,
         settle_seconds: float = SETTLE_SECONDS,
@@ -89,7 +90,7 @@ class EventSource:
         self._inbox = inbox
         self._interest = interest
         self._settle_seconds = settle_seconds
-        self._stopping = threading.Event()
+        self._stopping = stopping
         self._lanes = Lanes(f"gerrit-{name}-gather", threads)
         self._deliveries: queue.SimpleQueue[_Delivery] = queue.SimpleQueue()
         self._deliverer = Loop(f"gerrit-{name}-deliver", self._deliver_next)
@@ -105,7 +106,7 @@ class EventSource:
         self._deliverer.start()
 
     def stop(self) -> None:
-        self._stopping.set()
+        """`stopping` is set, and the queries are stopped: nothing waits for answers any more."""
         self._lanes.stop()
         self._deliverer.stop()
 
@@ -188,7 +189,7 @@ class EventSource:
     # -- the look-up threads -------------------------------------------------------------------
 
     def _look_up(self, lane: Lane | None, heard: Heard) -> None:
-        """One event's look-up; delivers once, whatever happens."""
+        """One event's look-up; delivers once, whatever happens, unless the driver stops."""
         gathered: Gathered | None = None
         event = heard.event
         try:
@@ -203,6 +204,14 @@ class EventSource:
                 error,
             )
         except DriverError as error:
+            if self._stopping.is_set():
+                log.info(
+                    "An event is left for the next start change=%s,%s type=%s",
+                    event.number,
+                    event.patchset,
+                    event.type,
+                )
+                return
             log.error(
                 "An event's change could not be looked up change=%s,%s type=%s: %s",
                 event.number,
@@ -210,12 +219,11 @@ class EventSource:
                 event.type,
                 error,
             )
-        finally:
-            self._deliveries.put(
-                _Delivery(lane, event, gathered.changes, gathered.asked_at)
-                if gathered
-                else _Delivery(lane, event, (), {})
-            )
+        self._deliveries.put(
+            _Delivery(lane, event, gathered.changes, gathered.asked_at)
+            if gathered
+            else _Delivery(lane, event, (), {})
+        )
 
     def _gather_event(self, heard: Heard) -> Gathered:
         event = heard.event

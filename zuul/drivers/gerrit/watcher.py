@@ -40,6 +40,8 @@ class _LastSign:
     monotonic: float
     #: server's epoch seconds, or ours where it never told
     server: float
+    #: seconds before it that are looked at again: what was heard then is remembered
+    overlap: float = OVERLAP_SECONDS
 
 
 class Watcher:
@@ -67,7 +69,7 @@ class Watcher:
         self._sign: _LastSign | None = None
         if heard_until is not None:
             age = max(0.0, time.time() - heard_until)
-            self._sign = _LastSign(time.monotonic() - age, heard_until)
+            self._sign = _LastSign(time.monotonic() - age, heard_until, 0.0)
         self._loop = Loop(f"gerrit-{config.name}-watch", self._turn)
         #: whether a stream is open now
         self.listening = threading.Event()
@@ -164,7 +166,7 @@ class Watcher:
             raise
         except DriverError as error:
             raise ConnectionLost(f"catching up: {error}", connection=self._name) from error
-        missed = self._memory.make_up(rows, sign.server - OVERLAP_SECONDS, time.time())
+        missed = self._memory.make_up(rows, sign.server - sign.overlap, time.time())
         log.info(
             "Caught up with what was missed connection=%s gap_seconds=%.1f changes=%s events=%s",
             self._name,
