@@ -19,9 +19,12 @@ from zuul.lib.process import AlreadyRunning, SignalQueue, running
 
 folder = Path(sys.argv[1])
 try:
-    with running(foreground=False, pidfile=folder / "zuul.pid", timeout_seconds=0):
+    with running(foreground=False, pidfile=folder / "zuul.pid", timeout_seconds=0) as started:
+        if len(sys.argv) > 2:
+            eval(sys.argv[2])
         with SignalQueue([signal.SIGHUP, signal.SIGTERM]) as signals:
             (folder / "made").write_text(f"{os.getpid()} {os.getsid(0)} {os.getcwd()}")
+            started()
             while (number := signals.wait(20)) is signal.SIGHUP:
                 (folder / "heard").write_text(number.name)
 except AlreadyRunning as error:
@@ -36,10 +39,10 @@ def eventually(check: Callable[[], bool], seconds: float = 15.0) -> None:
         time.sleep(0.02)
 
 
-def start(folder: Path) -> subprocess.CompletedProcess[str]:
+def start(folder: Path, *more: str) -> subprocess.CompletedProcess[str]:
     environment = {**os.environ, "PYTHONPATH": os.getcwd()}
     return subprocess.run(
-        [sys.executable, "-c", PROGRAM, str(folder)],
+        [sys.executable, "-c", PROGRAM, str(folder), *more],
         env=environment,
         capture_output=True,
         text=True,
@@ -79,3 +82,18 @@ def test_a_killed_daemon_does_not_stop_the_next(tmp_path):
     eventually(lambda: made.exists() and made.read_text().count(" ") == 2)
     os.kill(int(made.read_text().split()[0]), signal.SIGTERM)
     eventually(lambda: not pidfile.exists())
+
+
+@pytest.mark.parametrize(
+    ("trouble", "told"),
+    [
+        ("1 / 0", "division by zero\n"),
+        ("sys.exit('no layout')", "no layout\n"),
+        ("os._exit(0)", "It ended before it served.\n"),
+    ],
+)
+def test_a_daemon_that_cannot_start_says_so(tmp_path, trouble, told):
+    done = start(tmp_path, trouble)
+    assert (done.returncode, done.stderr) == (1, told)
+    if "_exit" not in trouble:
+        eventually(lambda: not (tmp_path / "zuul.pid").exists())

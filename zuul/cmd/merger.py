@@ -6,6 +6,7 @@ import argparse
 import logging
 import signal
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 from zuul import __version__
@@ -28,8 +29,8 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         config = read_config(options.config, Program.MERGER)
         assert config.merger is not None, "the parser insists on [merger] for this program"
-        with running(foreground=options.foreground, pidfile=config.merger.pidfile):
-            return serve(config)
+        with running(foreground=options.foreground, pidfile=config.merger.pidfile) as started:
+            return serve(config, started)
     except ConfigError as error:
         for problem in error.problems:
             print(problem, file=sys.stderr)
@@ -48,8 +49,8 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
     return parser.parse_args(arguments)
 
 
-def serve(config: ZuulConfig) -> int:
-    """Run until a signal ends it."""
+def serve(config: ZuulConfig, started: Callable[[], None]) -> int:
+    """Run until a signal ends it; `started` is called once everything runs."""
     merger = config.merger
     assert merger is not None, "the parser insists on [merger] for this program"
     logs.configure(merger.log_config)
@@ -66,6 +67,7 @@ def serve(config: ZuulConfig) -> int:
         )
         try:
             server.start()
+            started()
             _obey(server, signals)
         finally:
             server.stop()

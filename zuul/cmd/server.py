@@ -6,6 +6,7 @@ import argparse
 import logging
 import signal
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 from zuul import __version__
@@ -27,8 +28,8 @@ def main(arguments: list[str] | None = None) -> int:
         config = read_config(options.config, Program.SERVER)
         if options.validate is not None:
             return validate(config, options)
-        with running(foreground=options.foreground, pidfile=config.zuul.pidfile):
-            return serve(config, options)
+        with running(foreground=options.foreground, pidfile=config.zuul.pidfile) as started:
+            return serve(config, options, started)
     except ConfigError as error:
         _print_problems(error.problems)
     except (AlreadyRunning, OSError) as error:
@@ -40,8 +41,8 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="zuul-server", description="The gate: tests changes in order, merges what passed."
     )
-    parser.add_argument("-c", dest="config", type=Path, metavar="FILE", help="zuul.conf")
-    parser.add_argument("-l", dest="layout", type=Path, metavar="FILE", help="layout.yaml")
+    parser.add_argument("-c", dest="config", type=_absolute, metavar="FILE", help="zuul.conf")
+    parser.add_argument("-l", dest="layout", type=_absolute, metavar="FILE", help="layout.yaml")
     parser.add_argument("-d", dest="foreground", action="store_true", help="stay in the foreground")
     parser.add_argument(
         "-t",
@@ -53,6 +54,11 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
     )
     parser.add_argument("--version", action="version", version=f"Zuul version: {__version__}")
     return parser.parse_args(arguments)
+
+
+def _absolute(text: str) -> Path:
+    # A daemon's working folder is /, and SIGHUP reads the file again.
+    return Path(text).expanduser().absolute()
 
 
 def validate(config: ZuulConfig, options: argparse.Namespace) -> int:
@@ -70,8 +76,8 @@ def validate(config: ZuulConfig, options: argparse.Namespace) -> int:
     return 1 if checked.problems else 0
 
 
-def serve(config: ZuulConfig, options: argparse.Namespace) -> int:
-    """Run until a signal ends it."""
+def serve(config: ZuulConfig, options: argparse.Namespace, started: Callable[[], None]) -> int:
+    """Run until a signal ends it; `started` is called once everything runs."""
     logs.configure(config.zuul.log_config)
     for warning in config.warnings:
         log.warning("%s", warning)
@@ -79,6 +85,7 @@ def serve(config: ZuulConfig, options: argparse.Namespace) -> int:
         server = Server(config, layout=options.layout)
         try:
             server.start()
+            started()
             _obey(server, signals, options)
         finally:
             server.stop()

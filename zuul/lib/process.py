@@ -10,13 +10,14 @@ import fcntl
 import logging
 import os
 import queue
+import select
 import signal
 import sys
 import threading
 import time
 import traceback
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import FrameType, TracebackType
 from typing import Any, Self
@@ -27,6 +28,11 @@ from daemon import DaemonContext  # type: ignore[import-untyped]
 DAEMON_UMASK = 0o022
 PIDFILE_WAIT_SECONDS = 10.0
 _PIDFILE_POLL_SECONDS = 0.1
+#: how long the operator's command waits for a daemon to serve
+START_SECONDS = 300.0
+_STARTED = b"\0"
+#: fits into a pipe whether or not anyone reads
+_LONGEST_COMPLAINT = 60_000
 
 STACK_DUMP_LOGGER = "zuul.stack_dump"
 
@@ -105,27 +111,90 @@ class PidFile:
 @contextmanager
 def running(
     *, foreground: bool, pidfile: Path, timeout_seconds: float = PIDFILE_WAIT_SECONDS
-) -> Iterator[None]:
+) -> Iterator[Callable[[], None]]:
     """Become what the operator asked for: this process as it is, or a daemon with a PID file.
 
     To be entered before the first thread is started and the first socket opened, as a fork leaves
-    threads behind and a daemon closes what it inherits. Raises AlreadyRunning or OSError while the
-    operator still watches.
+    threads behind and a daemon closes what it inherits. Gives a function to be called once the
+    program serves: until then the operator's command waits. An exception before that is printed
+    there, and is its exit status 1. Raises AlreadyRunning or OSError at once.
     """
     if foreground:
-        yield
+        yield lambda: None
         return
     lock = PidFile(pidfile.absolute())
     lock.acquire(timeout_seconds)
+    herald = _become_daemon(lock)
+    try:
+        yield herald.tell_started
+    except BaseException as error:
+        herald.tell_failed(error)
+        raise
+    finally:
+        herald.close()
+        lock.release()
+
+
+def _become_daemon(lock: PidFile) -> _Herald:
+    """Returns in the daemon alone; the process that called ends here, with the right status."""
     sys.stdout.flush()
     sys.stderr.flush()
-    context = DaemonContext(files_preserve=[lock.fileno()], umask=DAEMON_UMASK, signal_map={})
+    reader, writer = os.pipe()
+    if os.fork() > 0:
+        os.close(writer)
+        os._exit(_wait_for_start(reader))
+    os.close(reader)
+    context = DaemonContext(
+        files_preserve=[lock.fileno(), writer], umask=DAEMON_UMASK, signal_map={}
+    )
     context.open()
     lock.write()
-    try:
-        yield
-    finally:
-        lock.release()
+    return _Herald(writer)
+
+
+def _wait_for_start(reader: int) -> int:
+    """The exit status of the operator's command; what the daemon complains of goes to stderr."""
+    deadline = time.monotonic() + START_SECONDS
+    heard = b""
+    while select.select([reader], [], [], max(0.0, deadline - time.monotonic()))[0]:
+        piece = os.read(reader, 4096)
+        heard += piece
+        if _STARTED in heard:
+            return 0
+        if not piece:
+            sys.stderr.write(heard.decode("utf-8", "replace") or "It ended before it served.\n")
+            break
+    else:
+        sys.stderr.write(f"It does not serve after {START_SECONDS:.0f} seconds; see its log.\n")
+    sys.stderr.flush()
+    return 1
+
+
+class _Herald:
+    """The daemon's end of a pipe to the command that the operator waits for."""
+
+    def __init__(self, writer: int) -> None:
+        self._writer: int | None = writer
+
+    def tell_started(self) -> None:
+        self._tell(_STARTED)
+
+    def tell_failed(self, error: BaseException) -> None:
+        text = str(error) or type(error).__name__
+        self._tell(f"{text}\n".encode("utf-8", "replace")[:_LONGEST_COMPLAINT])
+
+    def close(self) -> None:
+        self._tell(b"")
+
+    def _tell(self, message: bytes) -> None:
+        """Say one thing, the first that there is to say."""
+        if self._writer is None:
+            return
+        # Whoever waited may have been interrupted: that is no reason to end.
+        with suppress(BrokenPipeError):
+            os.write(self._writer, message)
+        os.close(self._writer)
+        self._writer = None
 
 
 class SignalQueue:
