@@ -67,7 +67,7 @@ class SerialThread:
             self._next_tick = now + _TICK_SECONDS
             self._tick(now)
         try:
-            work = self._work.get(timeout=0.5)
+            work = self._work.get(timeout=0.2)
         except queue.Empty:
             return
         run_guarded(work, self._name)

@@ -9,13 +9,15 @@ import logging
 import socket
 import time
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from functools import partial
 from typing import Any, Final
 
 import gear
 
 from zuul.lib.gearman.packets import REQUEST, RESPONSE, Packet, StreamReader
 from zuul.lib.gearman.sockets import tune
+from zuul.lib.workers import run_guarded
 
 log = logging.getLogger("zuul.Gearman")
 
@@ -32,7 +34,11 @@ class NotConnected(OSError):
 class Connection(gear.Connection):  # type: ignore[misc]
     """One socket to the server, opened again and again; `generation` counts the openings."""
 
-    def __init__(self, host: str, port: int, client_id: str) -> None:
+    def __init__(
+        self, host: str, port: int, client_id: str, on_lost: Callable[[Any], None]
+    ) -> None:
+        self._on_lost = on_lost
+        self._failure = ""
         self.generation = 0
         self._usable = False
         self.conn: Any = None
@@ -47,7 +53,16 @@ class Connection(gear.Connection):  # type: ignore[misc]
         try:
             sock = socket.create_connection((self.host, self.port), CONNECT_SECONDS)
         except OSError as error:
+            if str(error) != self._failure:
+                self._failure = str(error)
+                log.warning(
+                    "Gearman server not reached, trying on host=%s port=%d: %s",
+                    self.host,
+                    self.port,
+                    error,
+                )
             raise gear.ConnectionError(str(error)) from error
+        self._failure = ""
         sock.settimeout(_SEND_SECONDS)
         tune(sock)
         with self.send_lock:
@@ -69,7 +84,7 @@ class Connection(gear.Connection):  # type: ignore[misc]
         """Send all of `data`, and expect an answer for each of `tasks` in their order.
 
         A positive `generation` must be the current one. Raises NotConnected or OSError; `tasks` of
-        a send that failed half way come back from `lose`, those of NotConnected do not.
+        a send that failed half way are told of by `lose`, those of NotConnected are not.
         """
         with self.send_lock:
             if not self._usable or generation not in (0, self.generation):
@@ -106,8 +121,8 @@ class Connection(gear.Connection):  # type: ignore[misc]
             except OSError as error:
                 log.debug("Socket was closed already: %s", error)
 
-    def lose(self) -> list[Any]:
-        """Close the socket for good; what waited for an answer, then the jobs under way."""
+    def lose(self) -> None:
+        """Close the socket for good, and tell of all that waited for news through it."""
         with self.send_lock:
             self._usable = False
             self.connected = False
@@ -118,4 +133,5 @@ class Connection(gear.Connection):  # type: ignore[misc]
             lost = [*self.pending_tasks, *self.related_jobs.values()]
             self.pending_tasks.clear()
             self.related_jobs.clear()
-        return lost
+        for task in lost:
+            run_guarded(partial(self._on_lost, task), "lost gearman job")

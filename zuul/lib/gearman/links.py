@@ -15,6 +15,7 @@ import select
 import threading
 import time
 from collections.abc import Callable, Iterable
+from functools import partial
 from secrets import SystemRandom
 from typing import Any, Final
 
@@ -48,7 +49,7 @@ class _Link:
         self._condition = _Condition()
         self._halt = threading.Event()
         self._random = SystemRandom()
-        self.connection = Connection(host, port, client_id)
+        self.connection = Connection(host, port, client_id, self.handle_lost)
         super().__init__(client_id)  # type: ignore[call-arg]
         self._prepare()
         with self._condition:
@@ -127,7 +128,7 @@ class _Link:
             return False
         for packet in packets:
             if isinstance(packet, Packet):
-                run_guarded(_bind(self.handle_packet, connection, packet), "gearman packet")
+                run_guarded(partial(self.handle_packet, connection, packet), "gearman packet")
             else:
                 log.warning("Text from the Gearman server ignored: %s", ascii(packet[:200]))
         return True
@@ -137,21 +138,19 @@ class _Link:
         raise NotImplementedError
 
     def handle_lost(self, task: Any) -> None:
-        """Something that waited for an answer will not get it; on the reading thread."""
+        """Something that waited for an answer will not get it; on any thread."""
 
     def _lostConnection(self, connection: Connection) -> None:  # noqa: N802 - gear's name
         if threading.current_thread() is not self.poll_thread:
             connection.abort()
             return
-        lost = connection.lose()
+        connection.lose()
         with self._condition:
             if connection in self.active_connections:
                 self.active_connections.remove(connection)
             if connection not in self.inactive_connections:
                 self.inactive_connections.append(connection)
             self._condition.notify_all()
-        for task in lost:
-            run_guarded(_bind(self.handle_lost, task), "lost gearman job")
 
     def sendPacket(self, packet: Any, connection: Connection) -> None:  # noqa: N802 - gear's name
         connection.sendPacket(packet)
@@ -162,8 +161,7 @@ class _Link:
         self._shutdown()  # type: ignore[attr-defined]
         for thread in (self.poll_thread, self.connect_thread):
             thread.join(CONNECT_SECONDS + 1.0)
-        for task in self.connection.lose():
-            run_guarded(_bind(self.handle_lost, task), "lost gearman job")
+        self.connection.lose()
         if not (self.poll_thread.is_alive() or self.connect_thread.is_alive()):
             os.close(self.wake_read)
             os.close(self.wake_write)
@@ -264,10 +262,6 @@ class WorkerLink(_Link, gear.Worker):  # type: ignore[misc]
     def interrupt(self) -> None:
         """Make `next_job` raise where it waits now, and tell the server to send no job."""
         self.stopWaitingForJobs()
-
-
-def _bind(function: Callable[..., None], *arguments: Any) -> Callable[[], None]:
-    return lambda: function(*arguments)
 
 
 def _drain(pipe: int) -> None:
