@@ -29,6 +29,8 @@ log = logging.getLogger("zuul.MergeServer")
 WORKER_NAME = "Zuul Merger"
 #: after this long without a job a clone may be packed
 IDLE_SECONDS = 30.0
+#: and after so many jobs in any case: a fetch whose objects are checked leaves a pack behind
+JOBS_BETWEEN_UPKEEP = 50
 #: how often refs are looked through for old ones
 EXPIRY_SECONDS = 6 * 3600.0
 #: the longest that finishing the current job may take: one clone, one fetch and some
@@ -66,6 +68,7 @@ class MergeServer:
         self._merger = Merger(settings)
         self._thread = ThreadPoolExecutor(1, "merger")
         self._last_job_at = time.monotonic()
+        self._jobs = 0
         self._expired_at = time.monotonic()
         functions = {
             "merger:merge": self._merge,
@@ -159,6 +162,9 @@ class MergeServer:
             answer = done.result()
         finally:
             self._last_job_at = time.monotonic()
+            self._jobs += 1
+            if self._jobs % JOBS_BETWEEN_UPKEEP == 0:
+                self._thread.submit(self._tidy)
         return {**answer, "zuul_url": self._zuul_url, "merger_id": self.merger_id}
 
     # -- upkeep
@@ -177,7 +183,7 @@ class MergeServer:
             if time.monotonic() - self._expired_at >= EXPIRY_SECONDS:
                 self._expired_at = time.monotonic()
                 self._merger.expire_refs(self._ref_max_age_days, time.time())
-        except MergerError as error:
+        except (MergerError, OSError) as error:
             log.warning("Upkeep of a clone failed %s", fields(reason=error))
 
 
