@@ -95,6 +95,11 @@ class TestRedactor:
         redactor.hide([Secret("geheim"), Secret("mysql://u:geheim@h/d")])
         assert redactor.redact("at mysql://u:geheim@h/d") == "at ********"
 
+    def test_a_secret_that_begins_with_another(self):
+        redactor = Redactor()
+        redactor.hide([Secret("geheim"), Secret("geheimer")])
+        assert redactor.redact("geheimer") == "********"
+
     def test_short_texts_would_hide_half_the_log(self):
         redactor = Redactor()
         redactor.hide([Secret("a"), Secret("")])

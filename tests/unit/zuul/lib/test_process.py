@@ -37,6 +37,20 @@ class TestPidFile:
         assert pidfile.path.read_text() == f"{os.getpid()}\n"
         pidfile.release()
 
+    def test_a_file_removed_under_our_hands_is_not_ours(self, tmp_path, monkeypatch):
+        pidfile, calls = PidFile(tmp_path / "zuul.pid"), []
+
+        def flock(descriptor: int, operation: int) -> None:
+            calls.append(descriptor)
+            if len(calls) == 1:
+                pidfile.path.unlink()
+
+        monkeypatch.setattr("fcntl.flock", flock)
+        pidfile.acquire(timeout_seconds=5)
+        assert len(calls) == 2
+        assert os.path.samestat(os.fstat(pidfile.fileno()), pidfile.path.stat())
+        pidfile.release()
+
     def test_a_symbolic_link_is_not_followed(self, tmp_path):
         (tmp_path / "zuul.pid").symlink_to(tmp_path / "elsewhere")
         with pytest.raises(OSError, match="symbolic links"):
