@@ -8,6 +8,7 @@ import queue
 import subprocess
 import threading
 import time
+from functools import cached_property
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Protocol
@@ -38,6 +39,11 @@ class GerritSite:
         self.gerrit = gerrit
         self.endpoint = gerrit.endpoint
         self.developer = Developer(self.endpoint, "dev", folder / "dev")
+
+    @cached_property
+    def any_upload(self) -> Upload:
+        """An open change without votes, for cases that leave it so."""
+        return self.developer.upload(self.project(), "Any change")
 
     def project(self, submit_type: str = "MERGE_IF_NECESSARY") -> str:
         """A new project of a test's own."""

@@ -281,11 +281,11 @@ class Commands:
         numbers = _NUMBERS.match(word)
         if numbers:
             change = self._store.changes.get(int(numbers[1]))
-            if change is None or (project is not None and change.project != project):
+            if change is None and project is None:
+                raise UsageError(f'"{numbers[1]}" no such change')
+            if change is None or project not in (None, change.project):
                 # The wording is Gerrit's own, though no database is involved.
-                raise UsageError(
-                    "database error" if self._rows.modern else f'"{word}" no such patch set'
-                )
+                raise UsageError("database error")
             patch_set = change.patch_set(int(numbers[2]))
             if patch_set is None:
                 raise UsageError(f'"{word}" no such patch set')

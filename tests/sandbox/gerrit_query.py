@@ -17,6 +17,7 @@ _TOKEN = re.compile(
     r"""\s*(?:(?P<open>\()|(?P<close>\))|(?P<term>-?(?:[^\s()"{}:]+:)?(?:"[^"]*"|\{[^}]*\}|[^\s()"{}]+)))""",
     re.VERBOSE,
 )
+_OPERATOR = re.compile(r"[a-z_]+")
 _AGE_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 _AGE = re.compile(r"^(\d+)\s*(s|m|h|d|w)[a-z]*$")
 _DATES = ("%Y-%m-%d %H:%M:%S", "%Y-%m-%d")
@@ -111,7 +112,7 @@ class QueryParser:
 
     def _term(self, token: str) -> Predicate:
         operator, colon, value = token.partition(":")
-        if not colon or operator.startswith(('"', "{")):
+        if not colon or not _OPERATOR.fullmatch(operator):
             return self._default(_unquoted(token))
         value = _unquoted(value)
         method = getattr(self, f"_is_{operator}", None)
@@ -130,8 +131,7 @@ class QueryParser:
             return lambda c: c.change_id.startswith(value)
         if re.fullmatch(r"[0-9a-f]{7,40}", value):
             return self._is_commit(value)
-        wanted = value.lower()
-        return lambda c: wanted in {w.lower() for w in re.findall(r"\w+", c.current.message)}
+        return self._is_message(value)
 
     def _is_change(self, value: str) -> Predicate:
         if value.isdigit():

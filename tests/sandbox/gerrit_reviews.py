@@ -130,11 +130,11 @@ class Reviews:
         change_id = find_change_id(repository.facts(revision).message)
         if change_id is None:
             raise Refused(f"commit {revision[:7]}: missing Change-Id in message footer")
+        if self.store.with_revision(revision, project):
+            return None
         change = self.store.find(project, branch, change_id)
         if change is None:
             return change_id, revision
-        if any(p.revision == revision for p in change.patch_sets):
-            return None
         if not change.is_open:
             raise Refused(f"change {self.change_url(change)} closed")
         return change_id, revision
