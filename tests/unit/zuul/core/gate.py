@@ -157,14 +157,14 @@ class Gate:
     def __init__(
         self,
         *pipelines: PipelineConfig,
-        options: ReportOptions = ReportOptions(),
+        options: ReportOptions | None = None,
         merging: bool = True,
         reporting: bool = True,
     ) -> None:
         if not pipelines:
             pipelines = (gate_config({"p": DEFAULT_TREE}), check_config({"p": DEFAULT_TREE}))
         self.ids, self.times, self.watcher = Ids(), Times(), Watcher()
-        self.scheduler = Scheduler(self.ids, self.times, self.watcher, options)
+        self.scheduler = Scheduler(self.ids, self.times, self.watcher, options or ReportOptions())
         self.now = 1000.0
         self.changes: dict[ChangeKey, Change] = {}
         self.merging, self.reporting = merging, reporting

@@ -9,7 +9,7 @@ from zuul.lib.patterns import Pattern
 from zuul.model.interest import InterestIndex
 from zuul.model.layout import Layout, Manager, PipelineConfig
 from zuul.model.matching import ApprovalMatcher, ApprovalRules, EventFilter
-from zuul.model.trigger import TriggerEvent
+from zuul.model.trigger import Account, TriggerEvent
 
 TYPES = ("patchset-created", "comment-added")
 FILTERS = st.builds(
@@ -18,6 +18,7 @@ FILTERS = st.builds(
     types=st.sets(st.sampled_from(TYPES), min_size=1).map(frozenset),
     branches=st.sampled_from([(), (Pattern("master"),)]),
     comments=st.sampled_from([(), (Pattern("recheck"),)]),
+    usernames=st.sampled_from([(), (Pattern("^jenkins$"),)]),
     change_approvals=st.sampled_from(
         [ApprovalRules(), ApprovalRules(require=(ApprovalMatcher(Pattern("x")),))]
     ),
@@ -28,6 +29,7 @@ EVENTS = st.builds(
     type=st.sampled_from([*TYPES, "change-merged"]),
     branch=st.sampled_from([None, "master", "stable"]),
     comment=st.sampled_from([None, "recheck", "thanks"]),
+    account=st.sampled_from([None, Account("jenkins"), Account("someone")]),
 )
 
 
