@@ -8,6 +8,7 @@ import pytest
 
 from tests.unit.zuul.layout.texts import file as layout_file
 from tests.unit.zuul.layout.texts import layout, problems, problems_of, warnings_of
+from zuul.layout.expansion import expand_layout
 from zuul.model.job import Job
 
 
@@ -220,6 +221,28 @@ def test_a_skip_if_without_conditions_is_warned_of() -> None:
     assert warnings_of(jobs="- {name: a, skip-if: [{}]}") == [
         "jobs[0].skip-if[0]: skips every change: it has no condition"
     ]
+
+
+def test_the_expansion_has_what_says_something_of_the_jobs_that_stand_in_trees() -> None:
+    found = expand_layout(
+        layout(
+            jobs="""\
+            - {name: a, voting: false, tags: [e, d, c, b, a], branch: [y, x], mutex: m}
+            - {name: unused}
+            - {name: ^x}
+            """,
+            projects="[{name: p, check: [a, b]}]",
+        )
+    )
+    assert found["jobs"] == {
+        "a": {
+            "attempts": 3,
+            "mutex": "m",
+            "tags": ["a", "b", "c", "d", "e"],
+            "branches": ["y", "x"],
+        },
+        "b": {"attempts": 3, "voting": True},
+    }
 
 
 def test_jobs_that_no_worker_knows() -> None:

@@ -198,6 +198,13 @@ def test_142_mistakes_in_projects(text: str, told: str) -> None:
     assert problem.startswith(told)
 
 
+def test_a_template_with_mistakes_is_told_once_however_often_it_is_used() -> None:
+    assert problems_of(
+        templates="- {name: t, check: ['{name', a]}",
+        projects="[{name: p, template: [{name: t}]}, {name: q, template: [{name: t}]}]",
+    ) == ["project-templates[0].check[0]: expected '}' before end of string"]
+
+
 def test_142_duplicate_templates() -> None:
     assert problems_of(templates="- {name: t}\n- {name: t}") == [
         "project-templates[1].name: another project template is named 't'"
@@ -225,6 +232,12 @@ def test_96_projects_that_share_a_job_share_a_queue_also_through_others() -> Non
         "[{name: c, gate: [c1, c2]}, {name: b, gate: [{b: [c2]}]}, {name: a, gate: [a, c1]},"
         " {name: z, gate: []}, {name: d, gate: [d]}]"
     ) == [[["a", "b", "c"], "a, b, c"], [["d"], "d"], [["z"], "z"]]
+
+
+def test_96_projects_that_share_several_jobs() -> None:
+    assert queues("[{name: a, gate: [x]}, {name: b, gate: [x, y]}, {name: c, gate: [x, y]}]") == [
+        [["a", "b", "c"], "a, b, c"]
+    ]
 
 
 def test_95_queue_name() -> None:
