@@ -24,7 +24,7 @@ from zuul.drivers.gerrit.hostkeys import (
     known_hosts_path,
 )
 from zuul.drivers.gerrit.stream import LineBuffer
-from zuul.errors import ConnectionLost, DriverError, HostKeyRejected
+from zuul.errors import ConnectionLost, HostKeyRejected
 
 log = logging.getLogger("zuul.GerritConnection")
 
@@ -280,7 +280,7 @@ def _load_known_hosts(client: paramiko.SSHClient, config: SshConfig) -> None:
         # Then no key is known, and the rejection tells how to make the file.
         return
     except (OSError, paramiko.SSHException) as error:
-        raise DriverError(f"cannot read {path}: {error}", connection=config.name) from error
+        raise HostKeyRejected(f"cannot read {path}: {error}", connection=config.name) from error
 
 
 class _RejectUnknown(paramiko.MissingHostKeyPolicy):

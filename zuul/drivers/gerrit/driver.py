@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections import OrderedDict
 from collections.abc import Callable
 from typing import Any, Protocol
@@ -18,12 +19,14 @@ from zuul.drivers.gerrit.queries import BATCH_TERMS, QUERY_THREADS, Queries
 from zuul.drivers.gerrit.reporter import REPORT_THREADS, ReviewReporter
 from zuul.drivers.gerrit.rest import RestConfig, make_rest
 from zuul.drivers.gerrit.source import GATHER_THREADS, SETTLE_SECONDS, EventSource
-from zuul.drivers.gerrit.stream import Heard
+from zuul.drivers.gerrit.stream import REF_UPDATED, Heard
 from zuul.drivers.gerrit.submit import MERGE_SECONDS, UNDECIDED_SECONDS, Submitter
-from zuul.drivers.gerrit.watcher import FIRST_PAUSE_SECONDS, Watcher
+from zuul.drivers.gerrit.watcher import FIRST_PAUSE_SECONDS, MovedBranch, Watcher
+from zuul.errors import ZuulError
 from zuul.model.change import ChangeKey
 from zuul.model.layout import ReportAction
-from zuul.model.trigger import TriggerEvent
+from zuul.model.matching import ZERO_REVISION
+from zuul.model.trigger import Account, TriggerEvent
 
 log = logging.getLogger("zuul.GerritConnection")
 
@@ -80,6 +83,7 @@ class GerritDriver:
         self.name = config.name
         self._config = config
         tuning = tuning or Tuning()
+        self._branch_head = branch_head
         self._stopping = threading.Event()
         self._landed: OrderedDict[str, str] = OrderedDict()
         self._rest = make_rest(config)
@@ -125,6 +129,7 @@ class GerritDriver:
         self._watcher = Watcher(
             config,
             self._hear,
+            self._check_branch,
             strip_branch_ref=config.strip_branch_ref,
             heard_until=heard_until,
             first_pause_seconds=tuning.first_pause,
@@ -169,6 +174,47 @@ class GerritDriver:
 
     def hear(self, event: TriggerEvent) -> None:
         """Take an event that an earlier process heard; any thread."""
+        self._source.take(event)
+
+    def _check_branch(self, moved: MovedBranch) -> None:
+        """Tell the ref-updated that was missed, once a merger has read the branch."""
+        self._source.run_later(
+            ("branch", moved.project, moved.branch),
+            lambda: self._tell_branch(moved),
+            f"look at {moved.project} {moved.branch}",
+        )
+
+    def _tell_branch(self, moved: MovedBranch) -> None:
+        try:
+            head, _ = self._branch_head.fetch_branch_head(moved.project, self.name, moved.branch)
+        except ZuulError as error:
+            log.error(
+                "A branch moved unheard and cannot be read, its ref-updated is lost"
+                " connection=%s project=%s branch=%s: %s",
+                self.name,
+                moved.project,
+                moved.branch,
+                error,
+            )
+            return
+        if head == moved.revision:
+            return
+        event = TriggerEvent(
+            self.name,
+            REF_UPDATED,
+            project=moved.project,
+            ref=moved.ref,
+            oldrev=moved.revision or ZERO_REVISION,
+            newrev=head,
+            account=Account(),
+            received_at=time.time(),
+        )
+        log.info(
+            "A branch moved unheard and its event is made up connection=%s project=%s ref=%s",
+            self.name,
+            moved.project,
+            moved.ref,
+        )
         self._source.take(event)
 
     def _hear(self, heard: Heard) -> None:

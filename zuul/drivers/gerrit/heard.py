@@ -40,6 +40,8 @@ class HeardMemory:
         self._heard: OrderedDict[Key, list[float]] = OrderedDict()
         #: made up, and not yet heard from the stream as well
         self._made_up: dict[Key, list[float]] = {}
+        #: (project, ref as the server sends it) -> where it was last
+        self._refs: OrderedDict[tuple[str, str], str] = OrderedDict()
         #: newest time of an event by the server's clock; 0.0 before the first
         self.newest_at = 0.0
 
@@ -49,6 +51,7 @@ class HeardMemory:
         self.newest_at = max(self.newest_at, at)
         key = _identify(heard.event)
         if key is None:
+            self._note_ref(heard.event)
             return True
         self._add(key, at)
         return not _take(self._made_up.get(key, []), at)
@@ -73,6 +76,25 @@ class HeardMemory:
             self._made_up.setdefault(key, []).append(heard.created_at)
             self.newest_at = max(self.newest_at, heard.created_at)
         return missed
+
+    def find_ref(self, project: str, branch: str) -> tuple[str, str | None]:
+        """(name, revision) of a branch as the stream last told it; a guess at the name and None
+        if it did not."""
+        for name in (f"refs/heads/{branch}", branch):
+            revision = self._refs.get((project, name))
+            if revision is not None:
+                return name, revision
+        is_short = any(not name.startswith("refs/") for _, name in self._refs)
+        return (branch if is_short else f"refs/heads/{branch}"), None
+
+    def _note_ref(self, event: TriggerEvent) -> None:
+        if event.project is None or event.ref is None or event.newrev is None:
+            return
+        if not event.ref.startswith("refs/changes/"):
+            self._refs[event.project, event.ref] = event.newrev
+            self._refs.move_to_end((event.project, event.ref))
+            if len(self._refs) > self._limit:
+                self._refs.popitem(last=False)
 
     def _add(self, key: Key, at: float) -> None:
         times = self._heard.setdefault(key, [])

@@ -23,7 +23,7 @@ from zuul.drivers.gerrit.connection import CommandResult
 from zuul.drivers.gerrit.fields import Json
 from zuul.drivers.gerrit.records import Row, parse_row
 from zuul.drivers.gerrit.rest import Requirements, Rest
-from zuul.errors import ChangeNotFound, ConnectionLost, DriverError
+from zuul.errors import ChangeNotFound, ConnectionLost, DriverError, HostKeyRejected
 from zuul.lib.workers import Loop
 
 log = logging.getLogger("zuul.GerritConnection")
@@ -36,6 +36,9 @@ QUERY_SECONDS = 60.0
 #: how long a look-up may take in all, waiting and retrying included
 ANSWER_SECONDS = 150.0
 MAX_PAGES = 40
+STOP_SECONDS = 5.0
+#: between two log lines on submit requirements that cannot be had
+COMPLAINT_SECONDS = 60.0
 MAX_WAITING = 100_000
 
 _NUMBER = re.compile(r"[0-9]{1,18}")
@@ -131,6 +134,7 @@ class Queries:
             for number, runner in enumerate(self._runners)
         ]
         self._closed = False
+        self._complain_at = 0.0
         #: monotonic time of the last query that worked
         self.succeeded_at = 0.0
 
@@ -146,8 +150,9 @@ class Queries:
         for _ in self._loops:
             self._waiting.put_nowait(None)
         _fail(waiting, self._lost("the driver stops"))
+        deadline = time.monotonic() + STOP_SECONDS
         for loop in self._loops:
-            loop.stop()
+            loop.stop(max(0.1, deadline - time.monotonic()))
         _fail(self._take_waiting(MAX_WAITING), self._lost("the driver stops"))
 
     def look_up(
@@ -212,7 +217,7 @@ class Queries:
         terms = list(dict.fromkeys(request.term for request in requests))
         try:
             rows = self._fetch(runner, terms)
-        except ConnectionLost as error:
+        except (ConnectionLost, HostKeyRejected) as error:
             _fail(requests, error)
         except DriverError as error:
             # One term the server cannot digest must not spoil the others' answer.
@@ -247,6 +252,9 @@ class Queries:
             raise
         except DriverError as error:
             # Gerrit itself still refuses what its requirements do not allow.
+            if time.monotonic() < self._complain_at:
+                return {}
+            self._complain_at = time.monotonic() + COMPLAINT_SECONDS
             log.error("Submit requirements are unknown connection=%s: %s", self._name, error)
             return {}
 
@@ -290,15 +298,27 @@ def fetch_rows(runner: Runner, terms: str, name: str) -> list[Row]:
 
 
 def parse_page(text: str, name: str) -> tuple[list[Row], Json]:
-    """(rows, stats row). Raises DriverError if the answer is cut off or an error row."""
+    """(rows, stats row). A row that cannot be read is logged and left out.
+
+    Raises ConnectionLost if the answer is cut off, DriverError if it is a refusal.
+    """
     rows: list[Row] = []
     for line in filter(None, map(str.strip, text.splitlines())):
         try:
             data = json.loads(line)
         except (ValueError, RecursionError) as error:
-            raise ConnectionLost(f"a query row is not JSON: {error}", connection=name) from error
+            log.error(
+                "A query row is not JSON and is left out connection=%s: %s row=%.200r",
+                name,
+                error,
+                line,
+            )
+            continue
         if not isinstance(data, dict):
-            raise DriverError("a query row is not an object", connection=name)
+            log.error(
+                "A query row is no object and is left out connection=%s row=%.200r", name, line
+            )
+            continue
         if data.get("type") == "error":
             raise DriverError(f"the query was refused: {data.get('message')}", connection=name)
         if data.get("type") == "stats":

@@ -36,7 +36,7 @@ from zuul.errors import (
     DriverError,
     HostKeyRejected,
 )
-from zuul.lib.workers import Lanes, Loop
+from zuul.lib.workers import Lanes, Loop, Work
 from zuul.model.change import Change, ChangeKey, Ref, RefKey
 from zuul.model.trigger import TriggerEvent
 
@@ -48,8 +48,8 @@ GATHER_THREADS = 64
 SETTLE_SECONDS = 5.0
 FIRST_PAUSE_SECONDS = 0.05
 MAX_PAUSE_SECONDS = 30.0
-#: failures of one look-up while others succeed, before it is given up
-MAX_FAILURES = 6
+#: refusals, or failures while others succeed, before a look-up is given up
+MAX_FAILURES = 5
 #: how old what is known of a relative may be
 RELATIVE_SECONDS = 2.0
 MAX_REMEMBERED = 20_000
@@ -144,7 +144,12 @@ class EventSource:
                 lane, lambda: self._look_up(None, heard), f"saved event of {event.number}"
             )
         else:
-            self._inbox(TriggerReceived(event, self._make_ref(event)))
+            wanted = self._interest.wants(event)
+            self._inbox(TriggerReceived(event, self._make_ref(event) if wanted else None))
+
+    def run_later(self, lane: Lane, work: Work, what: str) -> None:
+        """Other work that waits, on a thread of the pool. Any thread. Raises queue.Full."""
+        self._lanes.submit(lane, work, what)
 
     def refresh(self, keys: tuple[ChangeKey, ...]) -> None:
         """Any thread. Raises queue.Full."""
@@ -265,7 +270,7 @@ class EventSource:
     def _ask(self, terms: list[Term]) -> dict[Term, Answer]:
         """Ask until there is an answer: while the server is away, the event waits here.
 
-        Raises DriverError when the server refuses, or when only this look-up keeps failing.
+        Raises DriverError when the server keeps refusing, or when only this look-up keeps failing.
         """
         pause = 1.0
         failures = 0
@@ -273,8 +278,9 @@ class EventSource:
             began = time.monotonic()
             try:
                 answers = self._queries.look_up(terms)
-            except (ConnectionLost, HostKeyRejected) as error:
-                if self._queries.succeeded_at > began:
+            except DriverError as error:
+                away = isinstance(error, (ConnectionLost, HostKeyRejected))
+                if not away or self._queries.succeeded_at > began:
                     failures += 1
                 if failures >= MAX_FAILURES or self._stopping.is_set():
                     raise

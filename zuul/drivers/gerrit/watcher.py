@@ -44,6 +44,18 @@ class _LastSign:
     overlap: float = OVERLAP_SECONDS
 
 
+@dataclass(frozen=True, slots=True)
+class MovedBranch:
+    """A branch that something merged into while nobody listened."""
+
+    project: str
+    branch: str
+    #: as this server names it in its events
+    ref: str
+    #: where it was last heard to be; None: never heard
+    revision: str | None
+
+
 class Watcher:
     """Reads the stream for ever; calls `handle` for every event, in order."""
 
@@ -51,16 +63,20 @@ class Watcher:
         self,
         config: SshConfig,
         handle: Callable[[Heard], None],
+        check_branch: Callable[[MovedBranch], None],
         *,
         strip_branch_ref: bool = False,
         heard_until: float | None = None,
         first_pause_seconds: float = FIRST_PAUSE_SECONDS,
     ) -> None:
-        """`heard_until`: epoch seconds up to which an earlier process heard everything; None: what
+        """`check_branch` is called for branches that changes merged into unheard.
+
+        `heard_until`: epoch seconds up to which an earlier process heard everything; None: what
         happened before the start is not caught up."""
         self._config = config
         self._name = config.name
         self._handle = handle
+        self._check_branch = check_branch
         self._strip_branch_ref = strip_branch_ref
         self._first_pause = first_pause_seconds
         self._pause = first_pause_seconds
@@ -183,4 +199,18 @@ class Watcher:
                 heard.event.patchset,
             )
             self._handle(heard)
+        self._check_branches(missed)
         self._note_sign(asked_at)
+
+    def _check_branches(self, missed: list[Heard]) -> None:
+        merged = dict.fromkeys(
+            (heard.event.project, heard.event.branch)
+            for heard in missed
+            if heard.event.type == "change-merged"
+        )
+        for project, branch in merged:
+            if project is not None and branch is not None:
+                ref, revision = self._memory.find_ref(project, branch)
+                if self._strip_branch_ref:
+                    ref = ref.removeprefix("refs/heads/")
+                self._check_branch(MovedBranch(project, branch, ref, revision))
