@@ -82,6 +82,7 @@ class SandboxGerrit:
         self._ready = threading.Event()
         self._failure: BaseException | None = None
         self._stopping: asyncio.Event
+        self._acceptor: asyncssh.SSHAcceptor
 
     # -- life ----------------------------------------------------------------------------------
 
@@ -138,7 +139,7 @@ class SandboxGerrit:
         self._wire(url)
         host_key = ensure_key(self.folder / "host_key")
         self._describe(ssh_port, url, host_key)
-        ssh = await asyncssh.listen(
+        self._acceptor = ssh = await asyncssh.listen(
             sock=sockets[0],
             server_factory=lambda: Logins(self),
             server_host_keys=[host_key],
@@ -154,8 +155,7 @@ class SandboxGerrit:
         await self._stopping.wait()
         self.stream.close()
         ssh.close()
-        for connection in list(self.connections):
-            connection.abort()
+        self._drop_connections()
         await ssh.wait_closed()
         await runner.cleanup()
         await _cancel_others()
@@ -409,6 +409,24 @@ class SandboxGerrit:
     def close_streams(self) -> None:
         """End the event streams that are open now; clients may connect again."""
         self.call(self.stream.close)
+
+    def change_host_key(self) -> None:
+        """From now on be a server that known_hosts does not know; drop who is connected."""
+
+        def change() -> None:
+            key = asyncssh.generate_private_key("ssh-ed25519")
+            self._acceptor.update(server_host_keys=[key])
+            self._drop_connections()
+
+        self.call(change)
+
+    def drop_connections(self) -> None:
+        """Cut every SSH connection, as a network does."""
+        self.call(self._drop_connections)
+
+    def _drop_connections(self) -> None:
+        for connection in list(self.connections):
+            connection.abort()
 
     @property
     def listeners(self) -> int:
