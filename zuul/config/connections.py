@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 from types import MappingProxyType
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from zuul.config.values import (
     ConnectionConfig,
@@ -23,6 +23,7 @@ from zuul.lib.secret import Secret
 CONNECTION_SECTION = re.compile(r"(?i:connection)(\s+(?P<name>.*?)\s*)?$|(?P<legacy>gerrit|smtp)$")
 #: the built-in triggers; a connection of that name would hide them
 _RESERVED = frozenset({"timer", "zuul"})
+_PLAIN_HTTP_ELSEWHERE = r"http://(?!(localhost|127\.0\.0\.1|\[::1\])(:|/|$))"
 
 
 def parse_connections(
@@ -104,11 +105,9 @@ def _parse_gerrit(
         verify_ssl=reader.boolean("verify_ssl", True),
         ca_file=reader.find_path("ca_file"),
     )
-    if config.password and urlsplit(config.baseurl).scheme == "http":
-        host = urlsplit(config.baseurl).hostname
-        if host not in ("localhost", "127.0.0.1", "::1"):
-            text = "the password travels unencrypted; use an https:// URL"
-            warnings.append(reader.problem("baseurl", text))
+    if config.password and re.match(_PLAIN_HTTP_ELSEWHERE, config.baseurl):
+        text = "the password travels unencrypted; use an https:// URL"
+        warnings.append(reader.problem("baseurl", text))
     warnings += reader.unknown(_explain_unknown)
     return config
 
@@ -164,6 +163,7 @@ def _secrets_of(config: ConnectionConfig) -> list[Secret]:
 
 def _password_of(uri: str) -> str | None:
     try:
-        return urlsplit(uri).password
+        password = urlsplit(uri).password
     except ValueError:
         return None
+    return unquote(password) if password else None

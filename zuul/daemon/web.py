@@ -39,7 +39,6 @@ CONNECTION_SECONDS = 60.0
 MAX_CONNECTIONS = 512
 #: we read no bodies, but a client may send one
 MAX_BODY_BYTES = 1024
-MAX_HEADERS = 64
 
 _CONTENT_SECURITY_POLICY = "; ".join(
     (
@@ -127,7 +126,6 @@ class WebServer:
             logger=log,
             keepalive_timeout=KEEPALIVE_SECONDS,
             lingering_time=1.0,
-            max_headers=MAX_HEADERS,
             shutdown_timeout=STOP_SECONDS / 2,
         )
         await runner.setup()

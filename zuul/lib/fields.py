@@ -9,6 +9,7 @@ from __future__ import annotations
 import os.path
 from collections.abc import Callable
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from zuul.lib.ini import IniFile
 from zuul.lib.problems import Problem
@@ -79,6 +80,11 @@ class FieldReader:
             self.complain(key, f"expected an {' or '.join(schemes)} URL, not {value!r}")
         elif any(character.isspace() for character in value):
             self.complain(key, f"a URL has no white space in it: {value!r}")
+        else:
+            try:
+                urlsplit(value)
+            except ValueError as error:
+                self.complain(key, f"{value!r} is no URL: {error}")
         return value
 
     def integer(

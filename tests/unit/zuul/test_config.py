@@ -298,6 +298,17 @@ status_expiry=-1
     def test_a_host_is_a_host(self, host):
         assert "gearman.server" in complaints(SMALLEST.replace("127.0.0.1", host))[0]
 
+    @pytest.mark.parametrize(
+        ("url", "text"),
+        [
+            ("http://[half", "'http://[half' is no URL: Invalid IPv6 URL"),
+            ("http://a b", "a URL has no white space in it: 'http://a b'"),
+        ],
+    )
+    def test_a_url_is_a_url(self, url, text):
+        more = f"[connection g]\ndriver=gerrit\nserver=g\nuser=z\npassword=p\nbaseurl={url}\n"
+        assert complaints(SMALLEST + more) == [f"zuul.conf:10: connection g.baseurl: {text}"]
+
     def test_a_broken_reference(self):
         assert complaints(SMALLEST + "status_url=%(absent)s\n") == [
             "zuul.conf:5: zuul.status_url: %(absent)s names no option of [zuul] or [DEFAULT]"
@@ -330,6 +341,8 @@ class TestWarnings:
     def test_a_password_over_plain_http(self):
         text = "[connection g]\ndriver=gerrit\nserver=g\nuser=z\npassword=p\nbaseurl=http://g\n"
         assert "unencrypted" in warnings(SMALLEST + text)[0]
+        assert warnings(SMALLEST + text.replace("http://g", "http://127.0.0.1:8080/r")) == []
+        assert warnings(SMALLEST + text.replace("http://g", "http://127.0.0.1.evil")) != []
 
 
 class TestSecrets:
@@ -348,6 +361,18 @@ class TestSecrets:
     def test_they_are_listed_for_the_log_to_hide(self):
         revealed = {secret.reveal() for secret in parse(self.TEXT).secrets}
         assert revealed == {"geheim1", "mysql://u:geheim2@h/d", "geheim2", "geheim3", "geheim4"}
+
+    @pytest.mark.parametrize(
+        ("uri", "hidden"),
+        [
+            ("mysql://u:ge%2Fheim@h/d", {"mysql://u:ge%2Fheim@h/d", "ge/heim"}),
+            ("sqlite:////tmp/x.db", {"sqlite:////tmp/x.db"}),
+            ("mysql://[half", {"mysql://[half"}),
+        ],
+    )
+    def test_the_password_inside_a_uri(self, uri, hidden):
+        config = parse(f"{SMALLEST}[connection db]\ndriver=sql\ndburi={uri}\n")
+        assert {secret.reveal() for secret in config.secrets} == hidden
 
     def test_swift_is_kept_as_written(self):
         swift = parse(self.TEXT).swift

@@ -35,7 +35,7 @@ async function refresh() {
 }
 
 function show() {
-  const words = byId("filter").value.toLowerCase().split(/[\s,]+(?![0-9])/).filter(Boolean);
+  const words = byId("filter").value.toLowerCase().split(/\s+|,(?![0-9])/).filter(Boolean);
   const counts = board.show(shown, words);
   const whole = `${counts.all} ${counts.all === 1 ? "change" : "changes"}`;
   byId("count").textContent = words.length > 0 ? `${counts.matching} of ${whole}` : whole;
