@@ -17,12 +17,13 @@ import pygit2
 
 from zuul.errors import MergerError
 from zuul.lib.logs import fields
+from zuul.merger.changes import Changes
 from zuul.merger.combine import Conflict
 from zuul.merger.commits import Identity
-from zuul.merger.failures import CloneBroken, RefNotFound, ResultsLost
+from zuul.merger.failures import CloneBroken, ResultsLost
 from zuul.merger.git import Git, GitProcesses, Limits
 from zuul.merger.lru import Recently
-from zuul.merger.names import PROTOCOLS, names_fixed_commit
+from zuul.merger.names import PROTOCOLS
 from zuul.merger.repo import Repo
 from zuul.merger.requests import (
     ConflictingItem,
@@ -44,7 +45,6 @@ T = TypeVar("T")
 Recent = Mapping[tuple[str, str], pygit2.Oid]
 
 MAX_RESULTS = 20_000
-MAX_FETCHED = 100_000
 MAX_OPEN_REPOS = 200
 _ATTEMPTS = 3
 
@@ -78,15 +78,6 @@ class _Result:
     base_tree: pygit2.Oid | None
 
 
-@dataclass(slots=True)
-class _Wanted:
-    """What has to come from one project's origin before a series can be merged."""
-
-    repo: Repo
-    branches: list[str] = field(default_factory=list)
-    refspecs: list[str] = field(default_factory=list)
-
-
 class Merger:
     """Owns the clones below git_dir. Not for use by two threads at once."""
 
@@ -99,7 +90,7 @@ class Merger:
         self._repos: dict[str, Repo] = {}
         self._open_repos: Recently[str, Repo] = Recently(MAX_OPEN_REPOS, dropped=Repo.close)
         self._results: Recently[str, _Result] = Recently(MAX_RESULTS)
-        self._fetched: Recently[tuple[str, str], pygit2.Oid] = Recently(MAX_FETCHED)
+        self._changes = Changes(self._repo)
 
     def close(self) -> None:
         self._open_repos.clear()
@@ -153,7 +144,7 @@ class Merger:
         keep = {zuul_ref for zuul_ref, _ in self._results.items()}
         for repo in self._repos.values():
             repo.expire_refs(max_age_days, now, keep)
-            self._fetched.clear()
+        self._changes.forget()
 
     # -- a series
 
@@ -168,7 +159,7 @@ class Merger:
             recent = parent.recent
         published = self._find_published(request.items)
         try:
-            fetched = self._fetch(request, recent, published)
+            fetched = self._changes.fetch(request, set(recent), published)
             return self._merge_items(request.items, recent, published, fetched)
         except ResultsLost as lost:
             self._forget(lost.project)
@@ -184,62 +175,6 @@ class Merger:
             if commit is not None:
                 published[item.zuul_ref] = commit
         return published
-
-    def _fetch(
-        self, request: MergeRequest, recent: Recent, published: Mapping[str, pygit2.Oid]
-    ) -> dict[tuple[str, str], pygit2.Oid]:
-        """The changes' commits, and fresh heads of the branches on which a line begins."""
-        changes: dict[tuple[str, str], pygit2.Oid] = {}
-        wanted: dict[str, _Wanted] = {}
-        lines = set(recent)
-        for item in request.items:
-            key = (item.origin.project, item.refspec)
-            repo = self._repo(item.origin)
-            if item.zuul_ref not in published:
-                needed = wanted.setdefault(item.origin.project, _Wanted(repo))
-                if item.line not in lines:
-                    needed.branches.append(item.branch)
-                known = self._find_fetched(repo, item.refspec)
-                if known is None:
-                    needed.refspecs.append(item.refspec)
-                else:
-                    changes[key] = known
-            lines.add(item.line)
-        for project, needed in wanted.items():
-            if needed.branches or needed.refspecs:
-                hints = self._hints(request, project, needed)
-                for refspec, commit in self._fetch_from(needed, hints).items():
-                    changes[(project, refspec)] = commit
-        return changes
-
-    def _hints(self, request: MergeRequest, project: str, needed: _Wanted) -> list[str]:
-        return [
-            hint.refspec
-            for hint in request.prefetch
-            if hint.project == project
-            and names_fixed_commit(hint.refspec)
-            and self._find_fetched(needed.repo, hint.refspec) is None
-        ]
-
-    def _fetch_from(self, needed: _Wanted, hints: Sequence[str]) -> dict[str, pygit2.Oid]:
-        with needed.repo.opened():
-            try:
-                fetched = needed.repo.fetch(needed.branches, [*needed.refspecs, *hints])
-            except RefNotFound as missing:
-                if missing.ref not in hints or missing.ref in needed.refspecs:
-                    raise
-                fetched = needed.repo.fetch(needed.branches, needed.refspecs)
-        for refspec, commit in fetched.items():
-            if names_fixed_commit(refspec):
-                self._fetched.put((needed.repo.origin.project, refspec), commit)
-        return fetched
-
-    def _find_fetched(self, repo: Repo, refspec: str) -> pygit2.Oid | None:
-        commit = self._fetched.get((repo.origin.project, refspec))
-        if commit is None:
-            return None
-        with repo.opened():
-            return commit if repo.holds(commit) else None
 
     def _merge_items(
         self,
