@@ -90,12 +90,14 @@ class JobPlan:
         )
 
     def has_failed(self, builds: Mapping[str, Build]) -> bool:
-        """Whether some voting job has ended otherwise than well."""
-        for job in self.jobs:
-            build = builds.get(job.name)
-            if job.voting and build and build.result is not None and build.result != SUCCESS:
-                return True
-        return False
+        """Whether some voting job has ended otherwise than well. What we cancelled says nothing."""
+        return any(
+            job.voting
+            and (build := builds.get(job.name)) is not None
+            and build.result not in (None, SUCCESS)
+            and not build.canceled
+            for job in self.jobs
+        )
 
     def is_released(self, builds: Mapping[str, Build]) -> bool:
         """Whether no job of ours holds what follows."""
