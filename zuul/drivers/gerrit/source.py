@@ -12,13 +12,12 @@ import logging
 import queue
 import threading
 import time
-from collections import OrderedDict
-from collections.abc import Hashable, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
 
-from zuul.core.events import ChangesRefreshed, TriggerReceived
+from zuul.core.events import TriggerReceived
 from zuul.drivers import Inbox, Interest
 from zuul.drivers.gerrit.closure import Closure, Gathered
+from zuul.drivers.gerrit.delivery import Deliverer, Delivery, Lane
 from zuul.drivers.gerrit.queries import (
     Answer,
     Queries,
@@ -36,7 +35,7 @@ from zuul.errors import (
     DriverError,
     HostKeyRejected,
 )
-from zuul.lib.workers import Lanes, Loop, Work
+from zuul.lib.workers import Lanes, Work
 from zuul.model.change import Change, ChangeKey, Ref, RefKey
 from zuul.model.trigger import TriggerEvent
 
@@ -53,20 +52,6 @@ MAX_FAILURES = 5
 #: how old what is known of a relative may be
 RELATIVE_SECONDS = 2.0
 MAX_REMEMBERED = 20_000
-
-Lane = Hashable
-
-
-@dataclass(frozen=True, slots=True)
-class _Delivery:
-    """What a look-up came to. `event` None: a refresh."""
-
-    #: None: not from the watcher, who counts what it hands out
-    lane: Lane | None
-    event: TriggerEvent | None
-    #: the subject first
-    changes: tuple[Change, ...]
-    asked_at: Mapping[ChangeKey, float]
 
 
 class EventSource:
@@ -92,14 +77,10 @@ class EventSource:
         self._settle_seconds = settle_seconds
         self._stopping = stopping
         self._lanes = Lanes(f"gerrit-{name}-gather", threads)
-        self._deliveries: queue.SimpleQueue[_Delivery] = queue.SimpleQueue()
-        self._deliverer = Loop(f"gerrit-{name}-deliver", self._deliver_next)
-        # Events of a lane given to a thread (written by the watcher) and delivered (written by the
-        # deliverer): equal when the lane is idle.
+        self._deliverer = Deliverer(name, inbox)
+        # Events of a lane given to a thread: as many as were delivered when the lane is idle.
         self._submitted: dict[Lane, int] = {}
-        self._delivered: dict[Lane, int] = {}
         self._recent: dict[Term, Answer] = {}
-        self._newest: OrderedDict[ChangeKey, tuple[float, Change]] = OrderedDict()
 
     def start(self) -> None:
         self._lanes.start()
@@ -172,17 +153,21 @@ class EventSource:
         submitted = self._submitted.get(lane)
         if submitted is None:
             return True
-        if submitted != self._delivered.get(lane, 0):
+        if submitted != self._deliverer.delivered.get(lane, 0):
             return False
         if len(self._submitted) > MAX_REMEMBERED:
             self._forget_idle_lanes()
         return True
 
     def _forget_idle_lanes(self) -> None:
-        idle = [k for k, count in self._submitted.items() if self._delivered.get(k, 0) == count]
+        idle = [
+            k
+            for k, count in self._submitted.items()
+            if self._deliverer.delivered.get(k, 0) == count
+        ]
         for lane in idle:
             del self._submitted[lane]
-            self._delivered.pop(lane, None)
+            self._deliverer.delivered.pop(lane, None)
 
     def _make_ref(self, event: TriggerEvent) -> Ref | None:
         if event.project is None or event.ref is None or event.newrev is None:
@@ -224,10 +209,10 @@ class EventSource:
                 event.type,
                 error,
             )
-        self._deliveries.put(
-            _Delivery(lane, event, gathered.changes, gathered.asked_at)
+        self._deliverer.put(
+            Delivery(lane, event, gathered.changes, gathered.asked_at)
             if gathered
-            else _Delivery(lane, event, (), {})
+            else Delivery(lane, event)
         )
 
     def _gather_event(self, heard: Heard) -> Gathered:
@@ -321,33 +306,4 @@ class EventSource:
         except DriverError as error:
             log.error("Changes could not be refreshed connection=%s: %s", self._name, error)
         finally:
-            self._deliveries.put(_Delivery(None, None, tuple(changes.values()), asked_at))
-
-    # -- the deliverer -------------------------------------------------------------------------
-
-    def _deliver_next(self, stopping: threading.Event) -> None:
-        try:
-            delivery = self._deliveries.get(timeout=0.5)
-        except queue.Empty:
-            return
-        changes = tuple(
-            self._take_newest(change, delivery.asked_at[change.key]) for change in delivery.changes
-        )
-        if delivery.event is None:
-            self._inbox(ChangesRefreshed(changes))
-            return
-        subject = changes[0] if changes else None
-        self._inbox(TriggerReceived(delivery.event, subject, changes))
-        if delivery.lane is not None:
-            self._delivered[delivery.lane] = self._delivered.get(delivery.lane, 0) + 1
-
-    def _take_newest(self, change: Change, asked_at: float) -> Change:
-        """Look-ups overtake each other: what was told already is never followed by older news."""
-        known = self._newest.get(change.key)
-        if known is not None and known[0] > asked_at:
-            return known[1]
-        self._newest[change.key] = (asked_at, change)
-        self._newest.move_to_end(change.key)
-        if len(self._newest) > MAX_REMEMBERED:
-            self._newest.popitem(last=False)
-        return change
+            self._deliverer.put(Delivery(None, None, tuple(changes.values()), asked_at))

@@ -34,6 +34,7 @@ BRANCH_SECONDS = 60.0
 #: how long the stream may take to tell the commit that landed
 LANDED_SECONDS = 5.0
 BRANCH_TRIES = 3
+BRANCH_PAUSE_SECONDS = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,7 +205,7 @@ class Submitter:
                 sha, tree = self._fetch_head(change)
             except ZuulError as error:
                 problem = str(error)
-                self._stopping.wait(1.0)
+                self._stopping.wait(BRANCH_PAUSE_SECONDS)
                 continue
             if tree == tested.tree:
                 return None, None
