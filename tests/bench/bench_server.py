@@ -80,7 +80,7 @@ class Bench:
         return self._figures(replayed, took, cpu)
 
     def _stand_ins(self, port: int) -> list[GearmanWorker]:
-        merged = {"merged": True, "commit": "c" * 40, "zuul_url": "http://merger", "tree": "t" * 40}
+        merged = {"merged": True, "commit": "c" * 40, "zuul_url": "http://merger", "tree": "d" * 40}
         merger = GearmanWorker(
             "merger", "127.0.0.1", port, {"merger:merge": lambda task: merged}, connections=2
         )
