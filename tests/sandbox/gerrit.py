@@ -12,6 +12,7 @@ import asyncio
 import contextlib
 import json
 import logging
+import socket
 import threading
 import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping
@@ -464,11 +465,11 @@ def _add_files(repository: Repository, files: Mapping[str, str], author: Signatu
     repository.set_ref("refs/heads/master", revision)
 
 
-def _bound(port: int) -> object:
-    import socket
-
-    sock = socket.socket()
+def _bound(port: int) -> socket.socket:
+    """A listening address whose connections answer at once (TCP_NODELAY is inherited)."""
+    sock = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     sock.bind((HOST, port))
     return sock
 

@@ -59,6 +59,10 @@ class Repository:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._git = pygit2.Repository(str(path))
+        #: Every ref is moved through this object; reading them all each time would be slow.
+        self._refs = {
+            name: str(self._git.references[name].resolve().target) for name in self._git.references
+        }
 
     @classmethod
     def create(cls, path: Path, author: Signature) -> Repository:
@@ -75,20 +79,24 @@ class Repository:
 
     def ref(self, name: str) -> str | None:
         """The revision a ref points to, None if there is no such ref."""
-        found = self._git.references.get(name)
-        return None if found is None else str(found.resolve().target)
+        return self._refs.get(name)
 
-    def refs(self) -> dict[str, str]:
-        """All refs, sorted by name."""
-        names = sorted(self._git.references)
-        return {n: str(self._git.references[n].resolve().target) for n in names}
+    def refs(self, prefix: str = "refs/") -> dict[str, str]:
+        """All refs below a prefix, sorted by name."""
+        return {n: self._refs[n] for n in sorted(self._refs) if n.startswith(prefix)}
+
+    def heads(self) -> list[str]:
+        """The revisions of all branches."""
+        return [r for name, r in self._refs.items() if name.startswith("refs/heads/")]
 
     def set_ref(self, name: str, revision: str) -> None:
         """Point a ref somewhere, or remove it (40 zeros)."""
         if revision == ZERO:
             self._git.references.delete(name)
+            self._refs.pop(name, None)
         else:
             self._git.references.create(name, revision, force=True)
+            self._refs[name] = revision
 
     # -- commits -------------------------------------------------------------------------------
 

@@ -101,10 +101,9 @@ class Reviews:
         repository = self.repository(project)
         if repository.ref(f"refs/heads/{branch}") is None:
             raise Refused(f"branch {branch} not found")
-        heads = [r for name, r in repository.refs().items() if name.startswith("refs/heads/")]
         planned = [
             plan
-            for revision in repository.new_commits(tip, heads)
+            for revision in repository.new_commits(tip, repository.heads())
             if (plan := self._plan(repository, project, branch, revision))
         ]
         if not planned:
