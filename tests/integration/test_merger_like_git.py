@@ -16,8 +16,10 @@ from tests.integration.merger_histories import (
     first_files,
     run_git,
 )
+from zuul.errors import MergerError
 from zuul.merger.combine import Combined, Combiner
 from zuul.merger.commits import CommitWriter, Identity
+from zuul.merger.failures import CloneBroken
 from zuul.merger.git import Git, Limits
 from zuul.model.layout import MergeMode
 
@@ -71,7 +73,9 @@ def write_cases(folder: Path) -> list[Case]:
 
 
 def tree_by_git(work_tree: Path, mode: MergeMode, case: Case) -> str | None:
-    """What the command line makes of it; None: it refuses."""
+    """What the command line makes of it; None: it refuses, or crashes, as some releases do."""
+    for lock in work_tree.parent.glob("repo.git/worktrees/*/index.lock"):
+        lock.unlink()
     run_git(work_tree, "reset", "-q", "--hard")
     run_git(work_tree, "clean", "-q", "-x", "-f", "-d")
     run_git(work_tree, "checkout", "-q", "-f", "--detach", case.ours)
@@ -94,13 +98,19 @@ def test_trees_and_conflicts_are_those_of_git(mode: MergeMode, tmp_path: Path) -
     different, merged = [], 0
     for number, case in enumerate(cases):
         expected = tree_by_git(tmp_path / "tree", mode, case)
-        result = combiner.combine(
-            mode,
-            repository.revparse_single(case.ours).id,
-            repository.revparse_single(case.theirs).id,
-            "refs/changes/01/1/1",
-            "file:///x",
-        )
+        result: object
+        try:
+            result = combiner.combine(
+                mode,
+                repository.revparse_single(case.ours).id,
+                repository.revparse_single(case.theirs).id,
+                "refs/changes/01/1/1",
+                "file:///x",
+            )
+        except CloneBroken:
+            raise
+        except MergerError as error:
+            result = error
         found = str(repository[result.commit].tree_id) if isinstance(result, Combined) else None
         merged += expected is not None
         if found != expected:

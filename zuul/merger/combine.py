@@ -10,6 +10,7 @@ Three ways to the same answer, the cheapest that can be sure of it:
 
 from __future__ import annotations
 
+import re
 import shutil
 import tempfile
 from dataclasses import dataclass, replace
@@ -18,9 +19,10 @@ from pathlib import Path
 import pygit2
 from pygit2.enums import MergeFlag
 
+from zuul.errors import MergerError
 from zuul.merger.ancestry import Ancestry, Bases
 from zuul.merger.commits import CommitWriter, merge_message
-from zuul.merger.failures import CloneBroken, OriginUnreachable
+from zuul.merger.failures import CloneBroken
 from zuul.merger.git import Git, GitResult, Limits
 from zuul.merger.trees import EMPTY_TREE, FOLDER, Entry, TreeMerge, TreeStore
 from zuul.model.layout import MergeMode
@@ -28,6 +30,11 @@ from zuul.model.layout import MergeMode
 _CONFLICT_STATUSES = (1, 2)
 _PLAIN_FILES = (b"100644", b"100755")
 _ATTRIBUTES = b".gitattributes"
+_DAMAGE = re.compile(
+    r"bad (?:object|tree|file)|unable to read|could not read|corrupt|packfile|loose object"
+    r"|invalid sha1|missing (?:blob|tree|commit)|not a git repository|\.lock': File exists",
+    re.IGNORECASE,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -276,5 +283,9 @@ def _name_some(paths: list[str]) -> str:
     return ", ".join(named[:5]) + rest or "the change"
 
 
-def _unexpected(result: GitResult) -> CloneBroken | OriginUnreachable:
-    return CloneBroken(result.reason)
+def _unexpected(result: GitResult) -> MergerError:
+    """Why git ended as it must not. A change that makes git fail, or crash, is not yet a reason to
+    give the clone up: only what git says of damaged objects is."""
+    if _DAMAGE.search(result.errors) and not result.timed_out:
+        return CloneBroken(result.reason)
+    return MergerError(f"git could not merge: {result.reason}")
