@@ -161,3 +161,7 @@ class EventReader:
         assert self._ping is not None
         update = event.get("refUpdate", {})
         return self._ping.project in (event.get("project"), update.get("project"))
+
+
+def pushed(site: GerritSite, project: str, subject: str = "A change", **options: object) -> Upload:
+    return site.developer.upload(project, subject, **options)  # type: ignore[arg-type]
