@@ -9,6 +9,7 @@ given up by one thread only, the one that reads it, so that each job in flight e
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import select
@@ -153,7 +154,10 @@ class _Link:
             self._condition.notify_all()
 
     def sendPacket(self, packet: Any, connection: Connection) -> None:  # noqa: N802 - gear's name
-        connection.sendPacket(packet)
+        # gear would raise into the thread that waits for a job. The reading thread gives the
+        # connection up, and the next one starts afresh.
+        with contextlib.suppress(OSError):
+            connection.sendPacket(packet)
 
     def close(self) -> None:
         """End the threads and the connection; whatever was in flight is lost."""
@@ -214,6 +218,11 @@ class AssignedJob(gear.WorkerJob):  # type: ignore[misc]
         if connection is not None:
             self.generation = connection.generation
 
+    @property
+    def is_stale(self) -> bool:
+        """Whether the connection has been opened again, and the job given up, since."""
+        return self._connection is None or self._connection.generation != self.generation
+
     def report(self, packet_type: PacketType, *arguments: bytes) -> None:
         """Send one packet about this job. Raises NotConnected or OSError."""
         if self._connection is None:
@@ -253,6 +262,19 @@ class WorkerLink(_Link, gear.Worker):  # type: ignore[misc]
             )
         else:
             handler(gear.Packet(packet.magic, packet.type, packet.data, connection=connection))
+
+    def _updateStateMachines(self) -> None:  # noqa: N802 - gear's name
+        # As in gear, but the state is set before the packet goes out: a connection that is opened
+        # again meanwhile must not be taken for one that has asked for a job.
+        for connection in list(self.active_connections):
+            if connection.state == "IDLE" and self.waiting_for_jobs > 0:
+                generation = connection.generation
+                connection.changeState("GRAB_WAIT")
+                with contextlib.suppress(OSError):
+                    grab = request(PacketType.GRAB_JOB_UNIQ)
+                    connection.transmit(grab, generation=generation)
+            elif connection.state != "IDLE" and self.waiting_for_jobs < 1:
+                connection.changeState("IDLE")
 
     def next_job(self) -> AssignedJob:
         """The next job, however long it takes. Raises InterruptedWait once told to stop."""

@@ -26,7 +26,7 @@ from typing import Any
 
 from zuul.lib.gearman.links import AssignedJob, InterruptedWait, WorkerLink
 from zuul.lib.gearman.packets import PacketType
-from zuul.lib.workers import outcome_of, run_guarded
+from zuul.lib.workers import Loop, outcome_of
 
 log = logging.getLogger("zuul.GearmanWorker")
 
@@ -93,56 +93,52 @@ class GearmanWorker:
         connections: int = 1,
     ) -> None:
         self._functions = dict(functions)
-        self._stopping = threading.Event()
         self._links = [
             WorkerLink(client_id, host, port, self._functions) for _ in range(connections)
         ]
-        self._threads = [
-            threading.Thread(
-                target=self._serve, args=(link,), name=f"gearman-worker-{number}", daemon=True
-            )
+        self._loops = [
+            Loop(f"gearman-worker-{number}", partial(self._turn, link))
             for number, link in enumerate(self._links)
         ]
 
     def start(self) -> None:
         """Begin to take jobs; returns at once."""
-        for thread in self._threads:
-            thread.start()
+        for loop in self._loops:
+            loop.start()
 
     def wait_connected(self, timeout_seconds: float) -> bool:
         """Whether every connection stands, waiting for it if need be."""
         return all(link.wait_connected(timeout_seconds) for link in self._links)
 
-    def join(self, timeout_seconds: float) -> bool:
-        """Wait until the worker has been stopped; False if it goes on."""
-        for thread in self._threads:
-            thread.join(timeout_seconds)
-        return not any(thread.is_alive() for thread in self._threads)
-
     def stop(self, timeout_seconds: float = 30.0) -> bool:
         """Take no more jobs, let those that run end; False if one did not in time."""
-        self._stopping.set()
         deadline = time.monotonic() + timeout_seconds
-        while any(thread.is_alive() for thread in self._threads):
-            if time.monotonic() > deadline:
-                log.warning("Worker stopped while a job runs, its result will be dropped")
-                break
-            for link, thread in zip(self._links, self._threads, strict=True):
-                # Again and again, for a thread may be about to wait for a job just now.
-                link.interrupt()
-                thread.join(0.05)
-        ended = not any(thread.is_alive() for thread in self._threads)
+        pairs = list(zip(self._links, self._loops, strict=True))
+        while pairs and time.monotonic() < deadline:
+            # Again and again, for a thread may be about to wait for a job just now.
+            pairs = [(link, loop) for link, loop in pairs if not self._stopped(link, loop)]
+        if pairs:
+            log.warning("Worker stopped while a job runs, its result will be dropped")
         for link in self._links:
             link.close()
-        return ended
+        return not pairs
 
-    def _serve(self, link: WorkerLink) -> None:
-        while not self._stopping.is_set():
-            try:
-                job = link.next_job()
-            except InterruptedWait:
-                continue
-            run_guarded(partial(self._run, job), "job of a gearman worker")
+    @staticmethod
+    def _stopped(link: WorkerLink, loop: Loop) -> bool:
+        if loop.stop(0.0):
+            return True
+        link.interrupt()
+        return loop.stop(0.05)
+
+    def _turn(self, link: WorkerLink, _stopping: threading.Event) -> None:
+        try:
+            job = link.next_job()
+        except InterruptedWait:
+            return
+        if job.is_stale:
+            log.warning("Job dropped, its server was lost function=%s", job.name)
+        else:
+            self._run(job)
 
     def _run(self, job: AssignedJob) -> None:
         """Run one job and report its end, once."""
