@@ -69,7 +69,7 @@ def make_layout(window: int, jobs: int = 3, hold: bool = False) -> Layout:
     """One shared queue over five projects; each change runs `jobs` jobs."""
     names = [Job(f"job{n}", hold_following_changes=hold and n == 0) for n in range(jobs)]
     if hold:
-        nodes = (JobNode(names[0], tuple(JobNode(job) for job in names[1:])),)
+        nodes: tuple[JobNode, ...] = (JobNode(names[0], tuple(JobNode(job) for job in names[1:])),)
     else:
         nodes = tuple(JobNode(job) for job in names)
     gate = PipelineConfig(
@@ -105,7 +105,7 @@ class Bench:
     """A gate whose merges are answered at once; builds and reports when told to."""
 
     def __init__(self, window: int, hold: bool = False) -> None:
-        self.scheduler = Scheduler(Ids(), Times(), Silent(), ReportOptions())  # type: ignore[arg-type]
+        self.scheduler = Scheduler(Ids(), Times(), Silent(), ReportOptions())
         self.now = 1.0
         self.builds: dict[str, commands.LaunchBuild] = {}
         self.reports: list[commands.SendReport] = []

@@ -52,7 +52,7 @@ def rate(scheduler: Scheduler, project: str, *, looked_up: bool) -> int:
 
 
 def idle(layout: Layout) -> Scheduler:
-    scheduler = Scheduler(Ids(), Times(), Silent(), ReportOptions())  # type: ignore[arg-type]
+    scheduler = Scheduler(Ids(), Times(), Silent(), ReportOptions())
     scheduler.handle((events.LayoutLoaded(layout),), 0.0)
     return scheduler
 

@@ -163,3 +163,14 @@ def test_ignored_dependencies() -> None:
     gate.upload(a)
     assert gate.numbers("check") == ["1,1"]
     assert gate.build("unit 1").parameters["ZUUL_CHANGE_IDS"] == "1,1"
+
+
+def test_build_that_starts_twice_started_once() -> None:
+    gate = Gate(check_config({"p": tree("unit")}))
+    gate.upload(make_change(1))
+    gate.start("unit 1", number=1)
+    started = gate.items("check")[0]["jobs"][0]["start_time"]
+    gate.start("unit 1", number=2)
+    job = gate.items("check")[0]["jobs"][0]
+    assert (job["start_time"], job["number"]) == (started, 1)
+    assert len(gate.watcher.of("build_started")) == 1

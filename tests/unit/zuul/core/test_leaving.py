@@ -183,3 +183,28 @@ def test_chain_of_thousands_needs_no_recursion() -> None:
     assert len(gate.numbers()) == 3000
     gate.finish("unit 1", "FAILURE")
     assert gate.numbers() == []
+
+
+def test_need_that_now_stands_behind_takes_the_item_out() -> None:
+    """A footer names a change that was uploaded later, and is queued behind."""
+    gate = Gate(SIMPLE)
+    a, b = make_change(1), make_change(2)
+    gate.approve(a, b)
+    gate.send(events.ChangesRefreshed((replace(a, needs=(b.key,)),)))
+    assert gate.numbers() == ["2,1"]
+    assert gate.told(a) == ["start", "failure"]
+
+
+def test_failing_head_merged_by_hand_while_it_is_reported() -> None:
+    """Those behind were tested without it, and now it is in the branch."""
+    gate = Gate(SIMPLE, reporting=False)
+    a = make_change(1)
+    gate.approve(a, make_change(2))
+    gate.finish("unit 1", "FAILURE")
+    (launched,) = gate.builds
+    gate.send(events.ChangesRefreshed((merged(a),)))
+    assert gate.numbers() == ["1,1", "2,1"]
+    gate.send(gate.report_answer(gate.open_reports[-1]))
+    assert gate.numbers() == ["2,1"]
+    assert launched in gate.cancelled
+    assert gate.running() == ["unit 2"]

@@ -136,3 +136,15 @@ def test_pipeline_that_starts_to_merge_takes_nothing_over() -> None:
     reload(gate, gate_config({"p": tree("unit")}, name="check"))
     assert gate.numbers("check") == []
     assert gate.running() == []
+
+
+def test_dependant_goes_on_when_its_need_no_longer_fails() -> None:
+    gate = Gate(gate_config({"p": tree("unit", "bad")}))
+    b = make_change(2)
+    gate.approve(make_change(1), b, make_change(3, needs=(b.key,)))
+    gate.finish("bad 2", "FAILURE")
+    assert gate.items("gate")[2]["waiting"] == "a change that it needs is failing"
+    reload(gate, gate_config({"p": tree("unit")}))
+    assert gate.running() == ["unit 1", "unit 2", "unit 3"]
+    gate.finish_all()
+    assert gate.merged() == ["1", "2", "3"]
