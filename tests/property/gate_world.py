@@ -12,6 +12,7 @@ import argparse
 import re
 import sys
 import time
+import traceback
 from collections import deque
 from collections.abc import Callable
 from random import Random
@@ -341,7 +342,7 @@ class GateWorld(World):
         (withdraw_vote, 2),
         (refresh, 2),
         (merge_by_force, 1),
-        (push_past_review, 1),
+        (push_past_review, 3),
         (toggle_refusal, 1),
         (toggle_gerrit, 2),
         (merge_fails, 1),
@@ -375,26 +376,30 @@ def _broken(command: MergeChanges | UpdateRepo) -> Event:
     return MergeCompleted(command.request, MergeResult(merged=False, error="the merger broke down"))
 
 
-def world_seed(seed: int, world: int) -> int:
-    """Worlds of a long run have seeds of their own, so that one can be replayed alone."""
-    return seed * 1_000_000 + world if world else seed
-
-
 def run_world(
     seed: int,
     events: int = EVENTS_PER_WORLD,
     scheduler: Callable[..., Scheduler] = Scheduler,
 ) -> GateWorld:
     """One world; on trouble AssertionError with the line that replays it."""
-    world = None
+    world = GateWorld(seed, scheduler=scheduler)
     try:
-        world = GateWorld(seed, scheduler=scheduler)
         world.run(events)
     except Exception as problem:
-        trace = "\n".join(world.steps) if world else ""
-        replay = f"python -m tests.property.gate_world --seed {seed} --events {events}"
-        raise AssertionError(f"{replay}\n{type(problem).__name__}: {problem}\n{trace}") from problem
+        text = "\n".join(
+            (
+                f"python -m tests.property.gate_world --seed {seed} --events {events}",
+                f"{type(problem).__name__}: {problem}",
+                *world.steps,
+            )
+        )
+        raise AssertionError(text) from problem
     return world
+
+
+def world_seed(seed: int, number: int) -> int:
+    """Worlds of a long run have seeds of their own, so that each can be replayed alone."""
+    return seed if number == 0 else seed * 1_000_000 + number
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -405,7 +410,12 @@ def main(arguments: list[str] | None = None) -> int:
     started, done, merged, number = time.monotonic(), 0, 0, 0
     while done < options.events:
         budget = min(EVENTS_PER_WORLD, options.events - done)
-        world = run_world(world_seed(options.seed, number), budget)
+        try:
+            world = run_world(world_seed(options.seed, number), budget)
+        except AssertionError as problem:
+            traceback.print_exception(problem.__cause__)
+            print(problem)
+            return 1
         number += 1
         done += world.handled
         merged += sum(c.status == "MERGED" for c in world.gerrit.changes.values())

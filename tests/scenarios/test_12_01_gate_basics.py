@@ -20,16 +20,30 @@ def test_001_a_change_passes_the_gate(world: World) -> None:
         "project-test2 1,1 SUCCESS",
     ]
     assert all(build.parameters["ZUUL_VOTING"] == "1" for build in world.gearman.history)
-    assert len(world.saw("event_received")) == 1
-    assert [seen.count for seen in world.saw("current_changes", pipeline="gate")][-2:] == [1, 0]
-    assert len(world.saw("item_dequeued", pipeline="gate")) == 1
-    assert len(world.saw("build_completed", job="project-merge", result=SUCCESS)) == 1
+    figures = world.statsd
+    gate = "zuul.pipeline.gate"
+    assert figures.values("gerrit.event.comment-added", "c") == ["1"]
+    assert figures.values(f"{gate}.current_changes", "g") == ["0", "1", "0"]
+    assert figures.values(f"{gate}.job.project-merge.SUCCESS", "c") == ["1"]
+    assert figures.values(f"{gate}.all_jobs", "c") == ["1"] * 3
+    for kind, keys in {
+        "c": ("total_changes", "org.project.total_changes"),
+        "ms": (
+            "resident_time",
+            "org.project.resident_time",
+            "job.project-merge.SUCCESS",
+            "job.project-merge.wait_time",
+        ),
+    }.items():
+        for key in keys:
+            assert len(figures.values(f"{gate}.{key}", kind)) == 1, key
 
 
 def test_002_at_start_every_pipeline_tells_that_it_is_empty(world: World) -> None:
-    gauges = {seen.pipeline: seen.count for seen in world.saw("current_changes")}
-    assert gauges == {pipeline["name"]: 0 for pipeline in world.status()["pipelines"]}
-    assert "gate" in gauges
+    names = [pipeline["name"] for pipeline in world.status()["pipelines"]]
+    assert "gate" in names
+    for name in names:
+        assert world.statsd.values(f"zuul.pipeline.{name}.current_changes", "g") == ["0"]
 
 
 def test_003_pipelines_with_one_trigger_run_side_by_side(world: World) -> None:

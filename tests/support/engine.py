@@ -76,6 +76,8 @@ class Engine:
         self.reports: list[SendReport] = []
         self.descriptions: dict[str, str] = {}
         self.stopped = False
+        #: the batch that the core has taken last
+        self.latest: tuple[Event, ...] = ()
         #: called with each batch of commands, before anything becomes of them
         self.watchers: list[Callable[[tuple[Command, ...]], None]] = []
         #: called after each batch
@@ -105,6 +107,7 @@ class Engine:
         for event in events:
             if isinstance(event, LayoutLoaded):
                 self._adopt(event.layout)
+        self.latest = events
         now = self.clock.advance(TICK_SECONDS)
         commands = tuple(self.scheduler.handle(events, now))
         for watch in self.watchers:

@@ -107,6 +107,8 @@ class FakeGerrit:
     def __init__(self, cherry_picked: Iterable[str] = ()) -> None:
         self.changes: dict[int, FakeChange] = {}
         self.heads: dict[tuple[str, str], Commit] = {}
+        #: every tree that a branch has had, oldest first
+        self.trees: dict[tuple[str, str], list[str]] = {}
         #: projects whose merge mode is cherry-pick
         self.cherry_picked = set(cherry_picked)
         #: edits that slip into the next merges, as if somebody pushed between check and submit
@@ -120,16 +122,20 @@ class FakeGerrit:
         if key not in self.heads:
             initial = make_commit("initial", None, {"README": "initial"}, salt=project)
             own = {f"{branch}.txt": branch}
-            self.heads[key] = (
-                initial if branch == MASTER else make_commit(f"{branch} commit", initial, own)
+            self._move(
+                key, initial if branch == MASTER else make_commit(f"{branch} commit", initial, own)
             )
         return self.heads[key]
+
+    def _move(self, where: tuple[str, str], commit: Commit) -> None:
+        self.heads[where] = commit
+        self.trees.setdefault(where, []).append(commit.tree)
 
     def push(self, project: str, edits: Mapping[str, str | None], branch: str = MASTER) -> Commit:
         """Somebody pushes past review; returns the new head."""
         head = self.head(project, branch)
         commit = make_commit(f"pushed {len(head.contains)}", head, edits)
-        self.heads[project, branch] = commit
+        self._move((project, branch), commit)
         return commit
 
     def merge(self, project: str, onto: Commit, patch: Commit) -> Commit | None:
@@ -210,7 +216,7 @@ class FakeGerrit:
             return False
         if self.twin:
             merged = make_commit("twin", merged, self.twin)
-        self.heads[change.project, change.branch] = merged
+        self._move((change.project, change.branch), merged)
         change.status = "MERGED"
         change.landed = (head.tree, merged.tree)
         return True

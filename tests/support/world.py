@@ -13,15 +13,20 @@ A verb lets everything happen that follows from it, until only held builds are l
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, cast
+
+from statsd import StatsClient
 
 from tests.support.engine import Engine
 from tests.support.fake_gearman import FAILURE, SUCCESS, FakeBuild
 from tests.support.fake_gerrit import MASTER, FakeChange
 from tests.support.fake_observer import Seen
+from tests.support.fake_statsd import FakeStatsd
 from tests.support.layouts import Edit, load_layout
 from zuul.core.messages import ReportOptions
 from zuul.core.ports import Observer
+from zuul.daemon.observers import StatsObserver
+from zuul.lib.stats import Stats
 from zuul.model.change import Approval, normalize_label
 from zuul.model.trigger import Account
 
@@ -47,7 +52,11 @@ class World(Engine):
         self.builds_held = False
         self.merges_held = False
         self.reports_held = False
-        super().__init__(load_layout(layout, *edits), options=options, observers=observers)
+        self.statsd = FakeStatsd()
+        stats = StatsObserver(Stats(cast(StatsClient, self.statsd)))
+        super().__init__(
+            load_layout(layout, *edits), options=options, observers=(stats, *observers)
+        )
 
     def settle(self) -> None:
         """Let happen what can."""
