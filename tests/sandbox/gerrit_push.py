@@ -7,34 +7,35 @@ from urllib.parse import unquote
 from tests.sandbox.gerrit_git import ZERO
 from tests.sandbox.gerrit_model import ADMINISTRATORS, SERVICE_USERS, Account
 from tests.sandbox.gerrit_packs import PushOutcome, RefCommand, RefResult
-from tests.sandbox.gerrit_reviews import PushOptions, Refused, Reviews, Uploaded
+from tests.sandbox.gerrit_reviews import Refused, Reviews
+from tests.sandbox.gerrit_uploads import PushOptions, Uploaded, Uploads
 
 _FOR = "refs/for/"
 
 
-def receive(reviews: Reviews, project: str, by: Account, commands: list[RefCommand]) -> PushOutcome:
+def receive(uploads: Uploads, project: str, by: Account, commands: list[RefCommand]) -> PushOutcome:
     """Carry out a push whose objects are in the repository already."""
-    uploads: list[Uploaded] = []
+    made: list[Uploaded] = []
     results: list[RefResult] = []
     messages = f"Processing changes: refs: {len(commands)}, done    \n"
     for command in commands:
         try:
             if command.ref.startswith(_FOR):
-                uploads += _upload(reviews, project, by, command)
+                made += _upload(uploads, project, by, command)
             else:
-                _move(reviews, project, by, command)
+                _move(uploads.reviews, project, by, command)
             results.append(RefResult(command.ref, None))
         except Refused as refusal:
             first, _nl, _rest = str(refusal).partition("\n")
             results.append(RefResult(command.ref, first))
             if "missing Change-Id" in first:
                 messages += f"ERROR: {first}\n\n{_HINT}"
-    if uploads:
+    if made:
         messages += "\nSUCCESS\n\n"
-        for uploaded in uploads:
+        for uploaded in made:
             new = " [NEW]" if uploaded.is_new else ""
             change = uploaded.change
-            messages += f"  {reviews.change_url(change)} {change.subject}{new}\n"
+            messages += f"  {uploads.reviews.change_url(change)} {change.subject}{new}\n"
         messages += "\n"
     return PushOutcome(messages, results)
 
@@ -79,12 +80,12 @@ def _split_vote(text: str) -> tuple[str, int, int]:
     return text, 1, 1
 
 
-def _upload(reviews: Reviews, project: str, by: Account, command: RefCommand) -> list[Uploaded]:
+def _upload(uploads: Uploads, project: str, by: Account, command: RefCommand) -> list[Uploaded]:
     target, _percent, options = command.ref.removeprefix(_FOR).partition("%")
     branch = target.removeprefix("refs/heads/")
     if command.new == ZERO:
         raise Refused("cannot delete a review")
-    return reviews.upload(project, branch, command.new, by, parse_options(options))
+    return uploads.upload(project, branch, command.new, by, parse_options(options))
 
 
 def _move(reviews: Reviews, project: str, by: Account, command: RefCommand) -> None:

@@ -16,8 +16,8 @@ from tests.sandbox.endpoint import XSSI_PREFIX
 from tests.sandbox.gerrit_commands import VERSION
 from tests.sandbox.gerrit_faults import Faults
 from tests.sandbox.gerrit_git import Repository
+from tests.sandbox.gerrit_http_git import answer_git
 from tests.sandbox.gerrit_model import Account, Change, PatchSet, Store
-from tests.sandbox.gerrit_packs import advertise_upload, answer_upload
 from tests.sandbox.gerrit_query import QueryError, find_changes
 from tests.sandbox.gerrit_rest_rows import RestRows
 from tests.sandbox.gerrit_reviews import Refused, Reviews
@@ -25,8 +25,6 @@ from tests.sandbox.gerrit_rules import Rules
 from tests.sandbox.gerrit_submit import Submitter
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
-_INFO_REFS = re.compile(r"^/(?:a/)?(?:p/)?(?P<project>.+?)(?:\.git)?/info/refs$")
-_UPLOAD_PACK = re.compile(r"^/(?:a/)?(?:p/)?(?P<project>.+?)(?:\.git)?/git-upload-pack$")
 MAX_BODY_BYTES = 16 * 1024 * 1024
 
 
@@ -86,10 +84,9 @@ class RestSide:
 
     async def _handle(self, request: web.Request) -> web.StreamResponse:
         path = request.raw_path.partition("?")[0]
-        if request.method == "GET" and (found := _INFO_REFS.match(unquote(path))):
-            return await self._info_refs(request, found["project"])
-        if request.method == "POST" and (found := _UPLOAD_PACK.match(unquote(path))):
-            return await self._upload_pack(request, found["project"])
+        fetched = await answer_git(request, unquote(path), self._host.find_repository)
+        if fetched is not None:
+            return fetched
         await self._host.wait("rest")
         if self._host.faults.rest_status is not None:
             return web.Response(status=self._host.faults.rest_status, text="fault\n")
@@ -307,27 +304,6 @@ class RestSide:
 
     def _version(self, _request: web.Request, _caller: Account | None) -> Any:
         return VERSION
-
-    # -- git -----------------------------------------------------------------------------------
-
-    async def _info_refs(self, request: web.Request, project: str) -> web.Response:
-        repository = self._host.find_repository(project)
-        if repository is None:
-            return web.Response(status=404, text="Not Found\n")
-        if request.query.get("service") != "git-upload-pack":
-            return web.Response(status=403, text="only git-upload-pack is served\n")
-        protocol = request.headers.get("Git-Protocol")
-        body = await advertise_upload(repository.path, protocol)
-        kind = "application/x-git-upload-pack-advertisement"
-        return web.Response(body=body, content_type=kind, headers={"Cache-Control": "no-cache"})
-
-    async def _upload_pack(self, request: web.Request, project: str) -> web.Response:
-        repository = self._host.find_repository(project)
-        if repository is None:
-            return web.Response(status=404, text="Not Found\n")
-        data = await request.read()
-        body = await answer_upload(repository.path, data, request.headers.get("Git-Protocol"))
-        return web.Response(body=body, content_type="application/x-git-upload-pack-result")
 
 
 _NOBODY = Account(0, "", "Anonymous", "")

@@ -23,7 +23,7 @@ from tests.sandbox.gerrit_packs import (
     clean_environment,
     receive_pack,
 )
-from tests.sandbox.gerrit_reviews import Reviews
+from tests.sandbox.gerrit_uploads import Uploads
 
 log = logging.getLogger("sandbox.gerrit.ssh")
 
@@ -44,7 +44,7 @@ class Host(Protocol):
 
     faults: Faults
     commands: Commands
-    reviews: Reviews
+    uploads: Uploads
     stream: EventStream
     connections: set[asyncssh.SSHServerConnection]
 
@@ -186,7 +186,7 @@ class SshSide:
             return await self._upload(process, repository)
 
         def receive(commands: list[RefCommand]) -> gerrit_push.PushOutcome:
-            return gerrit_push.receive(self._host.reviews, name, account, commands)
+            return gerrit_push.receive(self._host.uploads, name, account, commands)
 
         await receive_pack(repository, process.stdin, process.stdout, receive)
         return 0

@@ -15,8 +15,9 @@ from tests.sandbox.gerrit_model import (
     Status,
     SubmitType,
 )
-from tests.sandbox.gerrit_reviews import Refused, Reviews
+from tests.sandbox.gerrit_reviews import Refused
 from tests.sandbox.gerrit_rules import Rules
+from tests.sandbox.gerrit_uploads import Uploads
 
 PATH_CONFLICT = (
     "Change could not be merged due to a path conflict. Please rebase the change locally and "
@@ -35,9 +36,10 @@ Later = Callable[[float, Callable[[], None]], object]
 class Submitter:
     """Merges changes into their branches."""
 
-    def __init__(self, reviews: Reviews, rules: Rules, later: Later) -> None:
-        self._reviews = reviews
-        self._store = reviews.store
+    def __init__(self, uploads: Uploads, rules: Rules, later: Later) -> None:
+        self._uploads = uploads
+        self._reviews = uploads.reviews
+        self._store = self._reviews.store
         self._rules = rules
         self._later = later
         #: where branches are whose refs have not moved yet: (project, ref) -> revision
@@ -173,7 +175,7 @@ class Submitter:
         message = self._with_footers(change)
         picked = repository.commit(tree, (tip,), message, facts.author, committer)
         before = change.current.approvals
-        patch_set = self._reviews.new_patch_set(repository, change, picked, by)
+        patch_set = self._uploads.new_patch_set(repository, change, picked, by)
         patch_set.picked = True
         patch_set.approvals = {
             key: replace(vote, granted_at=now, tag=MERGED_TAG) for key, vote in before.items()
