@@ -110,6 +110,18 @@ def test_who_needs_it_with_its_own_relatives() -> None:
     assert needs(gathered)["2,1"] == ["1,1", "4,1"]
 
 
+def test_who_does_not_need_it_any_more() -> None:
+    gone = {"status": "ABANDONED", "open": False}
+    both = [make_patchset(4, 1), make_patchset(4, 2)]
+    rows = [
+        make_row(1, neededBy=[ref(3), ref(4)]),
+        make_row(2, depends_on=(1,), **gone),
+        make_row(3, dependsOn=[ref(1)], **gone),
+        make_row(4, currentPatchSet=both[1], patchSets=both),
+    ]
+    assert needed_by(Server(*rows).gather(1)) == {"1,1": []}
+
+
 def test_a_mention_of_an_id_is_no_dependency() -> None:
     mention = make_row(2, commitMessage=f"like Depends-On: {make_row(1).change_id} but not")
     assert needed_by(Server(make_row(1), mention).gather(1)) == {"1,1": []}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from zuul.drivers.gerrit.commandline import (
@@ -84,6 +84,9 @@ def test_the_empty_word_cannot_be_said() -> None:
 LABEL = AWKWARD.filter(lambda text: text and text[0] not in "-@")
 
 
+@example("p", "--submit --label=Verified=2", {})
+@example("p", "@/etc/passwd", {})
+@example("--x=1", "--", {"a=b": 1})
 @given(AWKWARD, AWKWARD, st.dictionaries(LABEL, st.integers(-2, 2), max_size=3))
 def test_nothing_in_a_value_becomes_an_option(
     project: str, message: str, votes: dict[str, int]
