@@ -165,6 +165,22 @@ def _change_entry(item: SeriesItem) -> str:
     return f"{item.project}:{item.branch}:{item.refspec}"
 
 
+def merge_again(state: State, item: QueueItem) -> bool:
+    """Whether a merge that failed was asked for anew: something ahead has merged since.
+
+    A merger that made the whole series found that change in the branch already, and cherry-picking
+    it once more is as good as a conflict. The next series leaves out what has merged.
+    """
+    link = item.build_set.series
+    while link is not None and not link.merged:
+        link = link.ahead
+    if link is None:
+        return False
+    reset(state, item, "a change ahead has merged meanwhile")
+    reset_behind(state, item, "a change ahead has merged meanwhile")
+    return True
+
+
 def take_merge(
     state: State,
     item: QueueItem,

@@ -90,6 +90,8 @@ class Scheduler:
         error = None
         if not result.merged or result.commit is None:
             error = result.error or "conflict"
+            if building.merge_again(self._state, outstanding.item):
+                return
         building.take_merge(
             self._state,
             outstanding.item,
