@@ -227,3 +227,18 @@ def test_304_a_project_of_its_own_keeps_going_beside_a_stopped_queue(world: Worl
     c = world.change("org/lonely")
     world.approve(c)
     world.expect_merged(c)
+
+
+def test_311_what_merged_meanwhile_is_no_conflict(world: World) -> None:
+    """B's merge is asked for behind A, and done by a merger that finds A in the branch already."""
+    a, b = world.change("org/project"), world.change("org/project")
+    world.hold_builds()
+    world.approve(a)
+    world.merges_held = True
+    world.approve(b)
+    world.merger.take_over("http://another.example.com/p")
+    world.release()
+    world.expect_merged(a)
+    world.merges_held = False
+    world.settle()
+    world.expect_merged(b)

@@ -73,4 +73,7 @@ class FakeMerger:
         self.merges += 1
         self._bases[step.request] = onto
         merged = self._gerrit.merge(step.project, onto, patch)
-        return None if merged is None else {**state, where: merged}
+        if merged is None or (merged.tree == onto.tree and merged is not onto):
+            # a pick that is empty on its base is no pick, as with git
+            return None
+        return {**state, where: merged}

@@ -171,7 +171,8 @@ def merge_again(state: State, item: QueueItem) -> bool:
     A merger that made the whole series found that change in the branch already, and cherry-picking
     it once more is as good as a conflict. The next series leaves out what has merged.
     """
-    link = item.build_set.series
+    series = item.build_set.series
+    link = series.ahead if series else None
     while link is not None and not link.merged:
         link = link.ahead
     if link is None:
