@@ -200,3 +200,56 @@ def test_300_followers_of_an_abandoned_change_are_tested_without_it(world: World
     world.release()
     world.expect_merged(b)
     assert FAILURE not in " ".join(world.history)
+
+
+def test_312_an_abandon_while_the_report_is_out(world: World) -> None:
+    """Contract 3.11, seen with reports that take their time: no reply may race the abandon."""
+    a, b = world.change(), world.change()
+    world.hold_builds()
+    world.approve(a, b)
+    world.release(MERGE_JOBS)
+    world.release(MERGE_JOBS)
+    world.reports_held = True
+    world.release()
+    world.abandon(a)
+    assert world.items("gate") == [["1,1", "2,1"]]
+    world.reports_held = False
+    world.settle()
+    assert a.status == "ABANDONED"
+    world.expect_merged(b)
+    assert world.results("project-merge", b)[-1] == "SUCCESS"
+    assert [build.changes for build in world.gearman.history if build.job == "project-merge"] == [
+        "1,1",
+        "1,1 2,1",
+        "2,1",
+    ]
+    world.expect_idle()
+
+
+def test_313_a_vote_that_vanishes_stops_the_submit_alone(world: World) -> None:
+    """Contract 3.11: no effect until submit; then the change does not merge, and others do."""
+    a, b = world.change(), world.change()
+    world.hold_builds()
+    world.approve(a, b)
+    world.vote(a, "Code-Review", -2)
+    assert world.running == ["project-merge 1,1"]
+    world.release()
+    world.expect_open(a)
+    world.expect_merged(b)
+    world.expect_idle()
+
+
+def test_314_a_change_that_somebody_merges_by_hand(world: World) -> None:
+    """Contract 13.3: in 2.6 all behind start anew, and the change counts as failed."""
+    a, b = world.change("org/project1"), world.change("org/project1")
+    world.hold_builds()
+    world.approve(a, b)
+    world.release(MERGE_JOBS)
+    world.release(MERGE_JOBS)
+    world.merge_by_hand(a, event=True)
+    assert world.items("gate") == [["2,1"]]
+    assert [entry for entry in world.aborted() if entry.endswith("2,1")] == []
+    world.release()
+    world.expect_merged(b)
+    assert len(world.results("project1-test1", b)) == 1
+    world.expect_idle()

@@ -201,3 +201,19 @@ def test_050_removing_the_footer_heals_a_cycle(world: World) -> None:
     world.expect_reports(1, a, b)
     assert world.gearman.history[-1].changes == "1,3 2,1"
     world.expect_idle()
+
+
+def test_051_a_dependant_leaves_with_the_old_patch_set_of_its_target(world: World) -> None:
+    """Kept as it is: what the dependant was tested with can no longer merge."""
+    b = world.change("org/project2")
+    a = world.change("org/project1", depends_on=b)
+    world.hold_builds()
+    world.created(a)
+    world.upload(b)
+    assert world.items("check") == [["1,2"]]
+    assert world.aborted() == ["project1-merge 1,1 2,1"]
+    world.expect_reports(1, a)
+    assert DEPENDS_TEXT in a.comments[0].text
+    world.release()
+    world.expect_reports(1, a, b)
+    world.expect_idle()

@@ -244,7 +244,8 @@ class Invariants:
         return all(
             self._is_since(where, change.number, state[where].tree)
             for where, change in newest.items()
-            if change is not ahead[-1]
+            # what had merged before the merger got to it is in the branch, and in no state
+            if change is not ahead[-1] and where in state
         )
 
     def _is_since(self, where: tuple[str, str], number: int, tree: str) -> bool:
