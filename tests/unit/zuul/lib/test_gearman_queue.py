@@ -90,3 +90,15 @@ def test_jobs_nobody_can_do_cost_the_others_nothing() -> None:
     CountingNames.asked = 0
     assert queue.first_for(CountingNames({b"live", b"other"})) is wanted
     assert CountingNames.asked < 30
+
+
+def test_order_holds_behind_a_long_line_nobody_can_do() -> None:
+    queue = JobQueue(b"H:")
+    for number in range(50):
+        submit(queue, b"exhausted%d" % (number % 5))
+    taken = []
+    wanted = [submit(queue, function) for function in (b"b", b"a", b"c", b"a", b"b")]
+    while job := queue.first_for({b"a": 0, b"b": 0, b"c": 0}):
+        queue.assign(job, 2)
+        taken.append(job)
+    assert taken == wanted

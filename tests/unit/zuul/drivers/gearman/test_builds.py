@@ -159,6 +159,15 @@ def test_second_end_and_late_news_change_nothing() -> None:
     assert len(bench.events) == count
 
 
+def test_news_of_an_earlier_job_are_not_taken_for_those_of_a_later_one() -> None:
+    bench = Bench()
+    earlier = bench.running()
+    bench.client.end(earlier, Outcome.FAIL)
+    bench.launch()
+    earlier.listener.job_ended(earlier, Outcome.COMPLETE, b'{"result": "SUCCESS"}')
+    assert bench.ended() == [("u1", None)]
+
+
 def test_function_nobody_registered() -> None:
     bench = Bench()
     bench.builds.launch(LaunchBuild("u1", "x", "build:x", {}, Precedence.NORMAL))
