@@ -7,12 +7,15 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from tests.integration.gerrit_driver_world import Server, World, wait_for
 from tests.sandbox.developer import Developer
 from tests.sandbox.gerrit import SandboxGerrit
 from tests.support.real_gerrit import RealGerrit, RealGerritUnavailable
 from zuul.core.commands import TestedState
+from zuul.drivers.gerrit.commandline import clean_message
 from zuul.model.change import Change, ChangeKey
 
 pytestmark = pytest.mark.timeout(240)
@@ -50,10 +53,6 @@ def project(world: World, request: pytest.FixtureRequest) -> str:
     """One for each test."""
     name = request.node.name.partition("[")[0].removeprefix("test_").replace("_", "-")
     return world.project(f"org/{name}"[:80])
-
-
-def _key(change: Change) -> ChangeKey:
-    return change.key
 
 
 def test_push_and_votes_are_told_with_the_change(world: World, project: str) -> None:
@@ -128,6 +127,32 @@ def test_messages_arrive_as_they_are_meant(world: World, project: str) -> None:
         assert got == AWKWARD
         assert world.votes(upload.number) == {}
         assert world.status(upload.number) == "NEW"
+
+
+ANY_TEXT = st.text(
+    st.one_of(
+        st.sampled_from("'\"\\ \n\t-=@;|&$`<>(){}"), st.characters(exclude_categories=["Cs", "Cc"])
+    ),
+    min_size=1,
+    max_size=60,
+).filter(clean_message)
+
+
+def test_any_text_arrives_as_it_is_meant(world: World, project: str) -> None:
+    with world.driver() as driver:
+        wait_for("stream", driver.listening.is_set)
+        upload = world.dev.upload(project, "Add a")
+        change = world.wait_change(upload)
+
+        @settings(max_examples=20, deadline=None, database=None)
+        @given(ANY_TEXT)
+        def check(text: str) -> None:
+            assert world.report(driver, change, {}, message=text).reported
+            got = world.messages(upload.number)[-1].partition("\n\n")[2]
+            assert got == clean_message(text)
+
+        check()
+        assert world.votes(upload.number) == {}
 
 
 def test_a_label_that_the_server_does_not_know_is_named_in_the_log(

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import itertools
-import json
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
@@ -238,7 +237,3 @@ class World:
             self.dev.work_tree(project), "show", "-s", "--format=%T", revision
         ).strip()
         return TestedState(revision, tree, base)
-
-
-def rows_of(text: str) -> Sequence[dict[str, Any]]:
-    return [json.loads(line) for line in text.splitlines() if line.strip()]
