@@ -124,19 +124,13 @@ def queries(server: Server) -> Iterator[Queries]:
     pool.stop()
 
 
-def test_what_waits_travels_in_one_query(server: Server, queries: Queries) -> None:
-    server.may_answer.clear()
-    threads = [
-        threading.Thread(target=queries.look_up_number, args=(str(n),)) for n in range(1, 10)
-    ]
-    for thread in threads:
-        thread.start()
-    while len(server.commands) + queries._waiting.qsize() < 9:
-        threading.Event().wait(0.001)
-    server.may_answer.set()
-    for thread in threads:
-        thread.join(10)
-    assert len(server.commands) <= 3
+def test_what_waits_travels_in_one_query(server: Server) -> None:
+    queries = Queries("gerrit", lambda: server, threads=1)
+    futures = [queries._ask(by_number(str(n))) for n in range(1, 10)]
+    queries.start()
+    assert [future.result(10).rows[0].number for future in futures] == list("123456789")
+    queries.stop()
+    assert len(server.commands) == 1
 
 
 def test_an_answer_goes_to_who_asked(queries: Queries) -> None:
