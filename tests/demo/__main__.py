@@ -148,13 +148,13 @@ class Demo:
         self._console.print(
             f"\nEverything runs on. Open {self._suite.url}/ and push a change of your own:\n\n"
             f'  export GIT_SSH_COMMAND="{environment}"\n'
-            f"  git clone {endpoint.ssh_url('alice', APP)} {tree} && cd {tree}\n"
+            f"  git clone {endpoint.ssh_url('dev', APP)} {tree} && cd {tree}\n"
             "  # edit, then commit with a line 'Change-Id: I' and forty hex digits at the end:\n"
             "  git commit -a -m \"$(printf 'My change\\n\\nChange-Id: I%s' "
             '"$(openssl rand -hex 20)")"\n'
             "  git push origin HEAD:refs/for/master\n\n"
             "Approve it as core, N being its number:\n\n"
-            f"  {' '.join(endpoint.ssh_argv('bob', ''))} gerrit review"
+            f"  {' '.join(endpoint.ssh_argv('core', ''))} gerrit review"
             " --label Code-Review=2 --label Workflow=1 N,1\n\n"
             "Ctrl-C ends it all.",
             soft_wrap=True,

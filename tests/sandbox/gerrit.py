@@ -15,7 +15,7 @@ import logging
 import socket
 import threading
 import time
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from types import TracebackType
 from typing import TypeVar
@@ -250,12 +250,6 @@ class SandboxGerrit(People):
 
         async def run() -> T:
             return function()
-
-        return self.call_async(run)
-
-    def call_async(self, function: Callable[[], Awaitable[T]]) -> T:
-        async def run() -> T:
-            return await function()
 
         return asyncio.run_coroutine_threadsafe(run(), self._loop).result(CALL_SECONDS)
 

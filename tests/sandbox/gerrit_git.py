@@ -1,13 +1,12 @@
 """The repositories behind the sandbox Gerrit: bare, real, read and merged with libgit2.
 
-Packs from and to clients go through the git program (see gerrit_packs); this module only looks at
+Packs from and to clients go through the git program (gerrit_packs); this module only looks at
 commits, moves refs and makes merges. All of it is quick and synchronous.
 """
 
 from __future__ import annotations
 
-import subprocess
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -100,9 +99,6 @@ class Repository:
 
     # -- commits -------------------------------------------------------------------------------
 
-    def has(self, revision: str) -> bool:
-        return revision in self._git
-
     def facts(self, revision: str) -> CommitFacts:
         commit = self._commit(revision)
         return CommitFacts(
@@ -114,9 +110,6 @@ class Repository:
             commit.author.offset,
             commit.committer.offset,
         )
-
-    def tree_id(self, revision: str) -> str:
-        return str(self._commit(revision).tree_id)
 
     def new_commits(self, tip: str, known: Iterable[str]) -> list[str]:
         """Commits reachable from `tip` and from none of `known`, oldest first."""
@@ -144,10 +137,6 @@ class Repository:
         """Text of a file; raises KeyError if it is not there."""
         blob = self._commit(revision).tree[path]
         return bytes(blob.data).decode("utf-8", "replace")
-
-    def log(self, tip: str) -> Iterator[CommitFacts]:
-        for commit in self._git.walk(pygit2.Oid(hex=tip), SortMode.TOPOLOGICAL):
-            yield self.facts(str(commit.id))
 
     # -- making commits ------------------------------------------------------------------------
 
@@ -253,10 +242,3 @@ def _signature(signature: pygit2.Signature) -> Signature:
 
 def _pygit2(signature: Signature) -> pygit2.Signature:
     return pygit2.Signature(signature.name, signature.email, signature.when, 0)
-
-
-def git_program(arguments: list[str], path: Path) -> None:
-    """Run a git command on a repository; raises CalledProcessError."""
-    subprocess.run(
-        ["git", f"--git-dir={path}", *arguments], check=True, capture_output=True, timeout=60
-    )

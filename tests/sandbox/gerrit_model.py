@@ -132,7 +132,6 @@ class Approval:
     by: Account
     granted_at: int
     tag: str | None = None
-    copied: bool = False
 
 
 @dataclass(slots=True)

@@ -18,7 +18,6 @@ from tests.sandbox.gerrit_model import (
     FileChange,
     PatchSet,
     Person,
-    Status,
     Store,
 )
 from tests.sandbox.gerrit_rules import Rules
@@ -147,8 +146,7 @@ class Rows:
     def _full(self, change: Change, patch_set: PatchSet, votes: bool, files: bool) -> Row:
         row = self.patch_set(patch_set)
         approvals = [self._approval(a) for a in patch_set.approvals.values() if a.value]
-        if change.status is Status.MERGED and patch_set in change.patch_sets[-2:]:
-            approvals += self._submit_approval(change, patch_set)
+        approvals += self._submit_approval(change, patch_set)
         if votes and approvals:
             row["approvals"] = approvals
         if files:
@@ -156,9 +154,11 @@ class Rows:
         return row
 
     def _submit_approval(self, change: Change, patch_set: PatchSet) -> list[Row]:
+        """The vote that stands for the submit, on the patch set submitted and its cherry-pick."""
         if change.submitter is None or change.submitted_at is None:
             return []
-        if patch_set is not change.current and change.current.uploader != change.submitter:
+        submitted = change.patch_sets[-2:] if change.current.picked else [change.current]
+        if patch_set not in submitted:
             return []
         by = self.account(change.submitter)
         return [{"type": "SUBM", "value": "1", "grantedOn": change.submitted_at, "by": by}]
