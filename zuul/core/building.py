@@ -166,16 +166,14 @@ def _change_entry(item: SeriesItem) -> str:
 
 
 def merge_again(state: State, item: QueueItem) -> bool:
-    """Whether a merge that failed was asked for anew: something ahead has merged since.
+    """Whether a merge that failed was asked for anew: the head of its series has merged since.
 
     A merger that made the whole series found that change in the branch already, and cherry-picking
     it once more is as good as a conflict. The next series leaves out what has merged.
     """
-    series = item.build_set.series
-    link = series.ahead if series else None
-    while link is not None and not link.merged:
-        link = link.ahead
-    if link is None:
+    build_set = item.build_set
+    head = build_set.series_head
+    if head is None or head is build_set.series or not head.merged:
         return False
     reset(state, item, "a change ahead has merged meanwhile")
     reset_behind(state, item, "a change ahead has merged meanwhile")
