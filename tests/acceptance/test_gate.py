@@ -80,6 +80,19 @@ def test_what_happened_while_the_stream_was_down_is_made_up_for(
     site.expect_vote(upload, "Verified +1")
 
 
+def test_what_happened_while_the_gate_was_down_is_made_up_for(
+    sandbox: object, start_site: StartSite
+) -> None:
+    site = start_site(sandbox)
+    site.expect_vote(site.push("acme/one", "Before"), "Verified +1")
+    server = site.suite.processes["zuul-server"]
+    server.send(signal.SIGTERM)
+    assert server.wait(20) == 0
+    upload = site.push("acme/two", "Meanwhile")
+    site.suite.start_server()
+    site.expect_vote(upload, "Verified +1")
+
+
 def test_a_reload_keeps_what_runs_and_a_bad_layout_changes_nothing(
     sandbox: object, start_site: StartSite
 ) -> None:

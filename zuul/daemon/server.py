@@ -14,6 +14,7 @@ from zuul.core.messages import ReportOptions
 from zuul.core.scheduler import Scheduler
 from zuul.daemon.dispatcher import Dispatcher
 from zuul.daemon.gearman_child import GearmanChild
+from zuul.daemon.heard import HeardKeeper, read_heard
 from zuul.daemon.inbox import Inbox
 from zuul.daemon.interest import LayoutInterest, WatchedChanges
 from zuul.daemon.observers import LogObserver, Observers, StatsObserver
@@ -25,7 +26,7 @@ from zuul.drivers.gearman.builds import GearmanBuilds
 from zuul.drivers.gearman.merges import GearmanMerges
 from zuul.drivers.gerrit.driver import GerritDriver
 from zuul.layout.loader import read_layout
-from zuul.lib import logs
+from zuul.lib import clock, logs
 from zuul.lib.clock import RandomIds
 from zuul.lib.gearman import AdminClient, GearmanClient
 from zuul.lib.logs import fields
@@ -75,10 +76,15 @@ class Server:
             self._inbox.put,
             check_registration=config.gearman.check_job_registration,
         )
+        heard = read_heard(config.zuul.state_dir, clock.now())
         for connection in config.connections.values():
             if isinstance(connection, GerritConnectionConfig):
                 self._gerrits[connection.name] = GerritDriver(
-                    connection, self._inbox.put, self._interest, merges
+                    connection,
+                    self._inbox.put,
+                    self._interest,
+                    merges,
+                    heard_until=heard.get(connection.name),
                 )
         stats = Stats.from_environment()
         scheduler = Scheduler(
@@ -96,6 +102,7 @@ class Server:
         self._install(layout)
         web = WebServer(config, thread)
         self._start("web server", web)
+        self._start("heard keeper", HeardKeeper(config.zuul.state_dir, self._heard_until))
         for driver in self._gerrits.values():
             self._start(f"connection {driver.name}", driver)
         self._replay_saved_events()
@@ -128,6 +135,9 @@ class Server:
         if not client.wait_connected(GEARMAN_SECONDS):
             log.warning("The Gearman server does not answer yet %s", fields(host=host, port=port))
         return client, admin
+
+    def _heard_until(self) -> dict[str, float | None]:
+        return {name: driver.heard_until for name, driver in self._gerrits.items()}
 
     def _git_url(self, connection: str, project: str) -> str:
         """Raises KeyError for a connection that is no Gerrit."""

@@ -42,7 +42,11 @@ HEAD: Final = "merger:head"
 _REMEMBERED: Final = 50_000
 #: A merger that dies in mid-work, or a lost server, is no answer: so often another is asked.
 _ATTEMPTS: Final = 3
+#: the merger's own bound
+_MOST_ANNOUNCED: Final = 1_000
 _LOOK_SECONDS: Final = 5.0
+#: before an item that a merger could not merge, for no conflict, is asked for again
+_PAUSE_SECONDS: Final = 2.0
 _ANSWER_SECONDS: Final = 2 * 3600.0
 
 
@@ -60,6 +64,8 @@ class _Request:
     attempts: int = 0
     #: requests whose item is right behind this one's
     behind: list[_Request] = field(default_factory=list)
+    #: a merger was told that this item will come
+    announced: bool = False
 
 
 class GearmanMerges:
@@ -84,6 +90,8 @@ class GearmanMerges:
         #: request -> its answer
         self._answers: OrderedDict[str, MergeResult] = OrderedDict()
         self._ready: deque[_Request] = deque()
+        #: (monotonic time, request) of those to be asked again
+        self._later: list[tuple[float, _Request]] = []
         self._next_look = 0.0
         self._thread = make_thread("gearman-merges", self._tick)
         self._listener = _Listener(self, self._thread)
@@ -170,11 +178,11 @@ class GearmanMerges:
             self._answer(request, MergeResult(merged=False, conflict=answer.conflict))
         elif request.whole or not (parent and answer and answer.merged and answer.merger_id):
             items = [self._item(item) for item in command.item.front_first()]
-            self._submit(request, MERGE, {"items": items})
+            self._submit(request, MERGE, {"items": items, **_announce(request)})
         else:
             request.merger = answer.merger_id
             items = [self._item(command.item)]
-            arguments = {"items": items, "parent": {"ref": parent.zuul_ref}}
+            arguments = {"items": items, "parent": {"ref": parent.zuul_ref}, **_announce(request)}
             self._submit(request, f"{MERGE}:{answer.merger_id}", arguments)
 
     def _item(self, item: SeriesItem) -> dict[str, Any]:
@@ -217,6 +225,7 @@ class GearmanMerges:
         self._send_ready()
 
     def _read(self, request: _Request, data: bytes) -> None:
+        name = request.command.request
         try:
             if isinstance(request.command, UpdateRepo):
                 self._updated(request, parse_updated(data), None)
@@ -228,6 +237,11 @@ class GearmanMerges:
         if unknown_parent and request.merger is not None:
             log.info("Merger has not got the parent merger=%s, sending all", request.merger)
             self._ask_any(request)
+        elif result.error and not result.conflict and request.attempts < _ATTEMPTS:
+            # Not the change's fault, as far as one can tell: Gerrit or a disk may be back soon.
+            log.warning("Merger could not merge, asking again request=%s: %s", name, result.error)
+            request.job = None
+            self._later.append((time.monotonic() + _PAUSE_SECONDS * request.attempts, request))
         else:
             self._answer(request, result)
 
@@ -259,6 +273,12 @@ class GearmanMerges:
     # Time.
 
     def _tick(self, now: float) -> None:
+        due = [request for at, request in self._later if at <= now]
+        if due:
+            self._later = [waiting for waiting in self._later if waiting[0] > now]
+            for request in due:
+                self._ask_any(request)
+            self._send_ready()
         if now < self._next_look:
             return
         self._next_look = now + _LOOK_SECONDS
@@ -291,6 +311,20 @@ class GearmanMerges:
         """Withdraw what was submitted; False if it runs already or its end is on the way."""
         job = request.job
         return job is not None and take_back(self._admin, job) and self._client.abandon(job)
+
+
+def _announce(request: _Request) -> dict[str, Any]:
+    """What the items behind will need, so that the merger fetches it all at once; told once."""
+    refspecs: list[dict[str, str]] = []
+    waiting = deque(request.behind)
+    while waiting and len(refspecs) < _MOST_ANNOUNCED:
+        behind = waiting.popleft()
+        waiting.extend(behind.behind)
+        if not behind.announced and isinstance(behind.command, MergeChanges):
+            behind.announced = True
+            item = behind.command.item
+            refspecs.append({"project": item.project, "refspec": item.refspec})
+    return {"prefetch": refspecs} if refspecs else {}
 
 
 class _Listener(Deaf):

@@ -140,6 +140,11 @@ class GerritDriver:
         """Set while the event stream is open."""
         return self._watcher.listening
 
+    @property
+    def heard_until(self) -> float | None:
+        """Epoch seconds of the newest event taken in; None: none yet."""
+        return self._watcher.heard_until
+
     def start(self) -> None:
         self._queries.start()
         self._source.start()

@@ -90,6 +90,11 @@ class Watcher:
         #: whether a stream is open now
         self.listening = threading.Event()
 
+    @property
+    def heard_until(self) -> float | None:
+        """Epoch seconds of the newest event, by the server's clock; None before the first."""
+        return self._memory.newest_at or (self._sign.server if self._sign else None)
+
     def start(self) -> None:
         self._loop.start()
 

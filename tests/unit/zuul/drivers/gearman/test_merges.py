@@ -244,6 +244,48 @@ def test_answer_not_understood(data: bytes, named: str, caplog: pytest.LogCaptur
     assert "request=r1" in caplog.text
 
 
+def test_merge_that_failed_for_no_conflict_is_asked_for_again_after_a_while() -> None:
+    bench = Bench()
+    bench.merge(item(1))
+    for number in (1, 2):
+        bench.end(answer(merged=False, commit=None, error="Gerrit cannot be reached"))
+        bench.tick()
+        assert len(bench.client.jobs) == number, "not at once"
+        bench.tick(later=10)
+        assert len(bench.client.jobs) == number + 1
+    assert bench.results() == []
+    bench.end(answer())
+    assert [result.merged for _, result in bench.results()] == [True]
+
+
+def test_merge_that_fails_each_time_is_answered_with_the_reason() -> None:
+    bench = Bench()
+    bench.merge(item(1))
+    for _ in range(3):
+        bench.end(answer(merged=False, commit=None, error="Gerrit cannot be reached"))
+        bench.tick(later=10)
+    assert [result.error for _, result in bench.results()] == ["Gerrit cannot be reached"]
+    assert len(bench.client.jobs) == 3
+
+
+def test_what_stands_behind_is_announced_once_for_one_fetch() -> None:
+    bench = Bench()
+    series = item(1)
+    bench.merge(series)
+    for number in (2, 3, 4):
+        series = item(number, series)
+        bench.merge(series)
+    for _ in range(3):
+        bench.end(answer())
+    announced = [json.loads(job.arguments).get("prefetch") for job in bench.client.jobs]
+    assert announced == [
+        None,
+        [{"project": "acme/app", "refspec": f"refs/changes/{n}/1"} for n in (3, 4)],
+        None,
+        None,
+    ]
+
+
 def test_exception_of_a_merger_is_told() -> None:
     bench = Bench()
     bench.merge(item(1))
