@@ -1,7 +1,8 @@
 """Everything the suite says and hears in Gearman's language.
 
 `GearmanServer` is the server zuul-server embeds, `GearmanClient` submits jobs, `GearmanWorker`
-serves functions, `AdminClient` asks a server about itself. All of them work with C gearmand too.
+serves functions, `WorkerHub` has many workers' connections
+in one thread, `AdminClient` asks a server about itself. All of them work with C gearmand too.
 """
 
 from zuul.lib.gearman.admin import (
@@ -12,9 +13,12 @@ from zuul.lib.gearman.admin import (
     parse_status,
 )
 from zuul.lib.gearman.client import ClientJob, GearmanClient, JobListener, Outcome
+from zuul.lib.gearman.hub import HubListener, JobRef, WorkerHub
 from zuul.lib.gearman.limits import Limits
+from zuul.lib.gearman.packets import PacketType
 from zuul.lib.gearman.queue import Priority, QueueTotals
 from zuul.lib.gearman.server import GearmanServer, ServerObserver
+from zuul.lib.gearman.session import TakenJob
 from zuul.lib.gearman.worker import BadArguments, GearmanWorker, Reply, Task, TaskFailed
 
 __all__ = [
@@ -27,14 +31,19 @@ __all__ = [
     "GearmanClient",
     "GearmanServer",
     "GearmanWorker",
+    "HubListener",
     "JobListener",
+    "JobRef",
     "Limits",
     "Outcome",
+    "PacketType",
     "Priority",
     "QueueTotals",
     "Reply",
     "ServerObserver",
+    "TakenJob",
     "Task",
     "TaskFailed",
+    "WorkerHub",
     "parse_status",
 ]
