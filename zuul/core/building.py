@@ -254,7 +254,7 @@ def _launch(state: State, item: QueueItem, job: Job) -> bool:
         precedence = state.pipeline_of(item).config.precedence
         function = function_name(job, parameters)
         state.emit(LaunchBuild(uuid, job.name, function, parameters, precedence))
-        state.observer.build_launched(item.pipeline, item.id, uuid, job.name)
+        state.observer.build_launched(item.pipeline, item.id, item.change, uuid, job.name)
         return False
     end_build(state, item, Build(job.name, None, RETRY_LIMIT, ended_at=state.now))
     return True
@@ -302,6 +302,7 @@ def take_start(state: State, uuid: str, data: BuildData, at: float) -> None:
     state.observer.build_started(
         item.pipeline,
         item.id,
+        item.change,
         uuid,
         name,
         wait=at - (build.launched_at or at),
@@ -341,5 +342,5 @@ def take_end(
         if duration is not None:
             state.times.record(name, duration, result)
     state.observer.build_completed(
-        item.pipeline, item.id, uuid, name, result=result, duration=duration
+        item.pipeline, item.id, item.change, uuid, name, result=result, duration=duration
     )

@@ -52,12 +52,15 @@ class Observer(Protocol):
         self, pipeline: str, item: str, change: Changeish, merged: bool, reason: str | None
     ) -> None: ...
 
-    def build_launched(self, pipeline: str, item: str, build: str, job: str) -> None: ...
+    def build_launched(
+        self, pipeline: str, item: str, change: Changeish, build: str, job: str
+    ) -> None: ...
 
     def build_started(
         self,
         pipeline: str,
         item: str,
+        change: Changeish,
         build: str,
         job: str,
         *,
@@ -70,6 +73,7 @@ class Observer(Protocol):
         self,
         pipeline: str,
         item: str,
+        change: Changeish,
         build: str,
         job: str,
         *,

@@ -46,13 +46,16 @@ class SilentObserver:
     ) -> None:
         pass
 
-    def build_launched(self, pipeline: str, item: str, build: str, job: str) -> None:
+    def build_launched(
+        self, pipeline: str, item: str, change: Changeish, build: str, job: str
+    ) -> None:
         pass
 
     def build_started(
         self,
         pipeline: str,
         item: str,
+        change: Changeish,
         build: str,
         job: str,
         *,
@@ -66,6 +69,7 @@ class SilentObserver:
         self,
         pipeline: str,
         item: str,
+        change: Changeish,
         build: str,
         job: str,
         *,
@@ -166,21 +170,17 @@ class LogObserver(SilentObserver):
         sentence = "Merge done" if merged else "Merge failed"
         _say(logging.INFO, "merge_completed", sentence, **about, reason=reason)
 
-    def build_launched(self, pipeline: str, item: str, build: str, job: str) -> None:
-        _say(
-            logging.INFO,
-            "build_launched",
-            "Build launched",
-            pipeline=pipeline,
-            item=item,
-            build=build,
-            job=job,
-        )
+    def build_launched(
+        self, pipeline: str, item: str, change: Changeish, build: str, job: str
+    ) -> None:
+        about = _about(pipeline, change, item)
+        _say(logging.INFO, "build_launched", "Build launched", **about, build=build, job=job)
 
     def build_started(
         self,
         pipeline: str,
         item: str,
+        change: Changeish,
         build: str,
         job: str,
         *,
@@ -192,8 +192,7 @@ class LogObserver(SilentObserver):
             logging.INFO,
             "build_started",
             "Build started",
-            pipeline=pipeline,
-            item=item,
+            **_about(pipeline, change, item),
             build=build,
             job=job,
             node=node_name,
@@ -204,6 +203,7 @@ class LogObserver(SilentObserver):
         self,
         pipeline: str,
         item: str,
+        change: Changeish,
         build: str,
         job: str,
         *,
@@ -214,8 +214,7 @@ class LogObserver(SilentObserver):
             logging.INFO,
             "build_completed",
             "Build completed" if result is not None else "Build got lost",
-            pipeline=pipeline,
-            item=item,
+            **_about(pipeline, change, item),
             build=build,
             job=job,
             result=result,
@@ -231,14 +230,8 @@ class LogObserver(SilentObserver):
         _say(level, "item_reported", sentence, **about, report=action)
 
     def window_changed(self, pipeline: str, queue: str, window: int) -> None:
-        _say(
-            logging.INFO,
-            "window_changed",
-            "Window changed",
-            pipeline=pipeline,
-            queue=queue,
-            window=window,
-        )
+        about = {"pipeline": pipeline, "queue": queue, "window": window}
+        _say(logging.INFO, "window_changed", "Window changed", **about)
 
     def pipeline_disabled(self, pipeline: str, failures: int) -> None:
         _say(
@@ -302,6 +295,7 @@ class StatsObserver(SilentObserver):
         self,
         pipeline: str,
         item: str,
+        change: Changeish,
         build: str,
         job: str,
         *,
@@ -320,6 +314,7 @@ class StatsObserver(SilentObserver):
         self,
         pipeline: str,
         item: str,
+        change: Changeish,
         build: str,
         job: str,
         *,

@@ -79,13 +79,13 @@ class TestLog:
 
     def test_a_builds_life(self, said):
         log = LogObserver()
-        log.build_launched("gate", "i1", "b1", "unit")
+        log.build_launched("gate", "i1", CHANGE, "b1", "unit")
         log.build_started(
-            "gate", "i1", "b1", "unit", wait=1.5, node_labels=("precise",), node_name="n7"
+            "gate", "i1", CHANGE, "b1", "unit", wait=1.5, node_labels=("precise",), node_name="n7"
         )
-        log.build_completed("gate", "i1", "b1", "unit", result=None, duration=None)
-        log.build_completed("gate", "i1", "b1", "unit", result="SUCCESS", duration=2.0)
-        about = "pipeline=gate item=i1 build=b1 job=unit"
+        log.build_completed("gate", "i1", CHANGE, "b1", "unit", result=None, duration=None)
+        log.build_completed("gate", "i1", CHANGE, "b1", "unit", result="SUCCESS", duration=2.0)
+        about = "pipeline=gate change=1,2 item=i1 project=org/my.project build=b1 job=unit"
         assert [message for _, _, message in said()] == [
             f"Build launched {about}",
             f"Build started {about} node=n7 waited=1.5",
@@ -185,6 +185,7 @@ class TestStats:
         observer.build_started(
             "gate",
             "i",
+            CHANGE,
             "b",
             "gate-python2.7",
             wait=3.0,
@@ -198,7 +199,7 @@ class TestStats:
 
     @pytest.mark.parametrize("result", ["SUCCESS", "FAILURE"])
     def test_a_build_that_ran(self, stats, observer, result):
-        observer.build_completed("gate", "i", "b", "unit", result=result, duration=2.0)
+        observer.build_completed("gate", "i", CHANGE, "b", "unit", result=result, duration=2.0)
         assert stats.sent == [
             "zuul.pipeline.gate.all_jobs:1|c",
             f"zuul.pipeline.gate.job.unit.{result}:2000|ms",
@@ -210,7 +211,7 @@ class TestStats:
         [("SUCCESS", None, "SUCCESS"), ("ABORTED", 2.0, "ABORTED"), (None, 2.0, "None")],
     )
     def test_a_build_without_a_time_of_its_own(self, stats, observer, result, duration, word):
-        observer.build_completed("gate", "i", "b", "unit", result=result, duration=duration)
+        observer.build_completed("gate", "i", CHANGE, "b", "unit", result=result, duration=duration)
         assert stats.sent == [
             "zuul.pipeline.gate.all_jobs:1|c",
             f"zuul.pipeline.gate.job.unit.{word}:1|c",
