@@ -38,11 +38,9 @@ DRAIN_BOUND = 20_000
 class GateWorld(Accidents):
     """A world in which chance decides what happens next."""
 
-    def __init__(
-        self, seed: int, *, scheduler: Callable[..., Scheduler] = Scheduler, faults: bool = True
-    ) -> None:
+    def __init__(self, seed: int, *, scheduler: Callable[..., Scheduler] = Scheduler) -> None:
         self.random = Random(f"gate {seed}")
-        self.faults = faults
+        self.faults = True
         self.handled = 0
         #: what was done last, for whoever has to find out
         self.steps: deque[str] = deque(maxlen=40)

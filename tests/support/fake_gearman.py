@@ -87,8 +87,6 @@ class FakeGearman:
         self.builds: dict[str, FakeBuild] = {}
         self.queued: list[FakeBuild] = []
         self.running: list[FakeBuild] = []
-        #: lost by Gearman or worker; nobody has noticed yet
-        self.lingering: list[FakeBuild] = []
         #: ended on a worker, oldest first: what a worker never saw is not among them
         self.history: list[FakeBuild] = []
         self.unregistered: set[str] = set()

@@ -182,10 +182,7 @@ class Invariants:
         engine, state = self._engine, self._engine.scheduler._state
         told = engine.untold()
         ends = {e.build for e in told if isinstance(e, BuildCompleted)}
-        under_way = {
-            b.uuid: b
-            for b in engine.gearman.queued + engine.gearman.running + engine.gearman.lingering
-        }
+        under_way = {b.uuid: b for b in engine.gearman.queued + engine.gearman.running}
         for uuid, outstanding in state.builds.items():
             assert uuid in under_way or uuid in ends, f"waits for a build that ended: {uuid}"
             item = outstanding.item
