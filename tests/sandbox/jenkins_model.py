@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Literal
@@ -45,9 +46,10 @@ class Build:
     result: str | None = None
     duration_ms: int = 0
     description: str | None = None
-    #: the running script, and whether somebody stopped it
+    #: what runs it, and why it was interrupted: by somebody, or as the node went
     task: asyncio.Task[None] | None = field(default=None, repr=False)
     stopped: bool = False
+    disconnected: bool = False
 
     @property
     def parameters(self) -> dict[str, str]:
@@ -66,9 +68,12 @@ class Job:
     label: str | None = None
     quiet_seconds: float | None = None
     parameters: tuple[Parameter, ...] = ()
-    scripts: tuple[str, ...] = ()
+    #: (shell script, exit code that means UNSTABLE)
+    steps: tuple[tuple[str, int | None], ...] = ()
     next_number: int = 1
+    #: in the order they started
     builds: dict[int, Build] = field(default_factory=dict)
+    running: dict[int, Build] = field(default_factory=dict)
 
     @property
     def short_name(self) -> str:
@@ -81,9 +86,11 @@ class Job:
     def newest_first(self) -> Iterable[Build]:
         return reversed(self.builds.values())
 
-    @property
-    def is_running(self) -> bool:
-        return any(build.building for build in self.newest_first())
+    def estimated_ms(self) -> int:
+        """The mean of the last three that went well; -1 if none did."""
+        good = (b.duration_ms for b in self.newest_first() if b.result == "SUCCESS")
+        last = list(itertools.islice(good, 3))
+        return sum(last) // len(last) if last else -1
 
 
 @dataclass(slots=True)

@@ -21,6 +21,8 @@ class Property:
 
     read: Callable[[Any], Any]
     visibility: int = 1
+    #: shown as deep as its holder
+    inline: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +35,7 @@ class Bean:
 
 
 class Pruner(Protocol):
-    def child(self, name: str, visibility: int) -> Pruner | None:
+    def child(self, name: str, one: Property) -> Pruner | None:
         """What prunes below this property; None leaves it out."""
         ...
 
@@ -46,8 +48,10 @@ class Pruner(Protocol):
 class ByDepth:
     level: int = 1
 
-    def child(self, name: str, visibility: int) -> Pruner | None:
-        return ByDepth(self.level + 1) if visibility >= self.level else None
+    def child(self, name: str, one: Property) -> Pruner | None:
+        if one.visibility < self.level:
+            return None
+        return self if one.inline else ByDepth(self.level + 1)
 
     def cut(self, rows: list[Any]) -> list[Any]:
         return rows
@@ -59,7 +63,7 @@ class ByName:
     first: int = 0
     last: int | None = None
 
-    def child(self, name: str, visibility: int) -> Pruner | None:
+    def child(self, name: str, one: Property) -> Pruner | None:
         return self.children.get(name) or self.children.get("*")
 
     def cut(self, rows: list[Any]) -> list[Any]:
@@ -85,7 +89,7 @@ def shown(value: Any, pruner: Pruner, *, classes: bool = True) -> Any:
         if classes and value.class_name:
             answer["_class"] = value.class_name
         for name, one in value.table.items():
-            below = pruner.child(name, one.visibility)
+            below = pruner.child(name, one)
             if below is not None:
                 answer[name] = shown(one.read(value.subject), below, classes=classes)
         return answer

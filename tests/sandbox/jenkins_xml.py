@@ -95,9 +95,7 @@ def read_job(job: Job, text: str) -> None:
     job.label = label if label and not can_roam else None
     job.quiet_seconds = float(quiet) if quiet else None
     job.parameters = tuple(_read_parameters(root))
-    job.scripts = tuple(
-        command.text or "" for command in root.findall("builders/hudson.tasks.Shell/command")
-    )
+    job.steps = tuple(_read_step(row) for row in root.findall("builders/hudson.tasks.Shell"))
 
 
 def with_disabled(text: str, disabled: bool, *, modern: bool) -> str:
@@ -123,6 +121,11 @@ def _read_parameters(root: ET.Element) -> Iterable[Parameter]:
         yield Parameter(
             _value(row, "name", ""), kind, default, choices, _value(row, "description", "")
         )
+
+
+def _read_step(row: ET.Element) -> tuple[str, int | None]:
+    unstable = _value(row, "unstableReturn", "")
+    return _value(row, "command", ""), int(unstable) if unstable.isdigit() else None
 
 
 def _parameter(parent: ET.Element, parameter: Parameter) -> None:

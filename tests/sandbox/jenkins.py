@@ -1,0 +1,282 @@
+"""A Jenkins for tests and the demo: its REST API on loopback, executors that run shell steps.
+
+The server runs on a thread and event loop of its own; the methods of SandboxJenkins may be called
+from any other thread. What it knows is in files below its folder, so that it may be stopped,
+killed and started again on the same port. As a program, which may be killed for real:
+`python -m tests.sandbox.jenkins --dir D [--port N] [--setup FILE] [--old]`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import json
+import logging
+import socket
+import threading
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from types import TracebackType
+from typing import TypeVar
+
+import yaml
+from aiohttp import web
+
+from tests.sandbox.jenkins_deeds import Deeds
+from tests.sandbox.jenkins_faults import Faults, RequestLog
+from tests.sandbox.jenkins_gate import Gate, User
+from tests.sandbox.jenkins_master import Master
+from tests.sandbox.jenkins_people import People
+from tests.sandbox.jenkins_rest import RestSide
+from tests.sandbox.jenkins_rows import Rows
+from tests.sandbox.jenkins_runner import Runner
+from tests.sandbox.jenkins_store import Store
+
+T = TypeVar("T")
+HOST = "127.0.0.1"
+#: A call from another thread that takes longer than this is a bug.
+CALL_SECONDS = 60.0
+
+
+class SandboxJenkins(People):
+    """One master. start(), stop(), kill(), any number of times, or a `with` block; `url` ends
+    with a slash. `users` maps names to (password, API token); None is open to all. `modern=False`
+    makes it a Hudson 2.2.1. `root_url` is what it believes its own address to be."""
+
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        modern: bool = True,
+        port: int = 0,
+        users: dict[str, tuple[str, str]] | None = None,
+        crumbs: bool | None = None,
+        quiet_seconds: float = 5.0,
+        executors: int = 2,
+        persistent: bool = True,
+        root_url: str | None = None,
+    ) -> None:
+        self.folder = folder
+        self.modern = modern
+        self.faults = Faults()
+        self.requests = RequestLog()
+        self.port = port
+        #: how long a restart that was asked for over REST takes
+        self.restart_seconds = 1.0
+        known = None if users is None else {name: User(*words) for name, words in users.items()}
+        self.gate = Gate(known, crumbs=modern if crumbs is None else crumbs, modern=modern)
+        self._quiet_seconds = quiet_seconds
+        self._executors = executors
+        self._persistent = persistent
+        self._root_url = root_url
+        self._available = False
+        self._parts: tuple[Master, Rows, Deeds]
+        self._loop: asyncio.AbstractEventLoop
+        self._thread: threading.Thread | None = None
+        self._ready = threading.Event()
+        self._failure: BaseException | None = None
+        self._stopping: asyncio.Event
+        self._killed = False
+        self._restart: asyncio.Task[None] | None = None
+
+    @property
+    def url(self) -> str:
+        return f"http://{HOST}:{self.port}/"
+
+    @property
+    def available(self) -> bool:
+        return self._available
+
+    @property
+    def parts(self) -> tuple[Master, Rows, Deeds]:
+        return self._parts
+
+    # -- life ----------------------------------------------------------------------------------
+
+    def start(self) -> SandboxJenkins:
+        """Listen; on the same port as before, if it was started before."""
+        assert self._thread is None, "it runs already"
+        self._ready.clear()
+        self._failure = None
+        self._killed = False
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._serve, name="sandbox-jenkins", daemon=True)
+        self._thread.start()
+        if not self._ready.wait(CALL_SECONDS):
+            raise TimeoutError("the sandbox Jenkins did not start")
+        if self._failure is not None:
+            self._thread = None
+            raise self._failure
+        return self
+
+    def stop(self) -> None:
+        """A clean stop: running builds are aborted, the queue is kept. May be called twice."""
+        self._end()
+
+    def kill(self) -> None:
+        """As kill -9: connections are cut, builds die unrecorded, the queue is forgotten."""
+        self._killed = True
+        self._end()
+
+    def _end(self) -> None:
+        thread, self._thread = self._thread, None
+        if thread is None:
+            return
+        self._loop.call_soon_threadsafe(self._stopping.set)
+        thread.join(CALL_SECONDS)
+        if thread.is_alive():
+            raise TimeoutError("the sandbox Jenkins did not stop")
+
+    def __enter__(self) -> SandboxJenkins:
+        return self.start()
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        value: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.stop()
+
+    def _serve(self) -> None:
+        asyncio.set_event_loop(self._loop)
+        try:
+            self._loop.run_until_complete(self._run())
+        except BaseException as error:
+            self._failure = error
+            if self._ready.is_set():
+                logging.getLogger("sandbox.jenkins").exception("the sandbox Jenkins ended")
+        finally:
+            self._ready.set()
+            self._loop.run_until_complete(self._loop.shutdown_asyncgens())
+            self._loop.close()
+
+    async def _run(self) -> None:
+        self._stopping = asyncio.Event()
+        sock = _bound(self.port)
+        self.port = sock.getsockname()[1]
+        self._load()
+        runner = web.AppRunner(
+            RestSide(self).application(),
+            access_log=None,
+            shutdown_timeout=0.2,
+            keepalive_timeout=30,
+        )
+        await runner.setup()
+        await web.SockSite(runner, sock, backlog=1024).start()
+        self._available = True
+        self._ready.set()
+        await self._stopping.wait()
+        self._available = False
+        if self._restart is not None:
+            self._restart.cancel()
+        master = self._parts[0]
+        await (master.die() if self._killed else master.shut_down())
+        await runner.cleanup()
+        await _cancel_others()
+
+    def _load(self) -> None:
+        store = Store(self.folder, persistent=self._persistent)
+        master = Master(store, self.faults, modern=self.modern, quiet_seconds=self._quiet_seconds)
+        url = self._root_url or self.url
+        Runner(master, url)
+        master.load(self._executors)
+        self._parts = (master, Rows(master, url), Deeds(master, url))
+
+    # -- deeds that are not REST alone -----------------------------------------------------------
+
+    def restart_soon(self, *, safe: bool) -> None:
+        """On the loop: go down and come back; `safe` waits for running builds."""
+        if self._restart is None or self._restart.done():
+            self._restart = asyncio.get_running_loop().create_task(self._restarted(safe))
+
+    async def _restarted(self, safe: bool) -> None:
+        master = self._parts[0]
+        master.quieting = True
+        while safe and any(job.running for job in master.jobs.values()):
+            await asyncio.sleep(0.05)
+        self._available = False
+        await master.shut_down()
+        await asyncio.sleep(self.restart_seconds)
+        self._load()
+        self._available = True
+
+    def change_password(self, name: str, password: str, token: str) -> None:
+        """From now on only these let the user in."""
+        assert self.gate.users is not None
+        self.gate.users[name] = User(password, token)
+
+    def expire_crumbs(self) -> None:
+        self.call(self.gate.expire_crumbs)
+
+    def call(self, function: Callable[[], T]) -> T:
+        async def run() -> T:
+            return function()
+
+        return self.call_async(run)
+
+    def call_async(self, function: Callable[[], Awaitable[T]]) -> T:
+        async def run() -> T:
+            return await function()
+
+        return asyncio.run_coroutine_threadsafe(run(), self._loop).result(CALL_SECONDS)
+
+
+def _bound(port: int) -> socket.socket:
+    """A listening address whose connections answer at once (TCP_NODELAY is inherited)."""
+    sock = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    sock.bind((HOST, port))
+    return sock
+
+
+async def _cancel_others() -> None:
+    tasks = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def set_up(jenkins: SandboxJenkins, text: str) -> None:
+    """Jobs and nodes from YAML: `jobs: {NAME: SCRIPT or {script, labels, ...}}`,
+    `nodes: {NAME: {labels, executors, mode}}`, with the words of add_job and add_node."""
+    wanted = yaml.safe_load(text) or {}
+    for name, row in (wanted.get("nodes") or {}).items():
+        jenkins.add_node(name, **(row or {}))
+    for name, row in (wanted.get("jobs") or {}).items():
+        jenkins.add_job(name, **(row if isinstance(row, dict) else {"script": row or "true"}))
+
+
+def main(arguments: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--dir", type=Path, required=True, help="jobs, logs, workspaces")
+    parser.add_argument("--port", type=int, default=0)
+    parser.add_argument("--setup", type=Path, help="YAML of jobs and nodes to have")
+    parser.add_argument("--old", action="store_true", help="behave as Hudson 2.2.1")
+    parser.add_argument("--user", default="", help="NAME:PASSWORD:TOKEN; without it, open to all")
+    parser.add_argument("--executors", type=int, default=2, help="of the master's own node")
+    parser.add_argument("--quiet-seconds", type=float, default=5.0)
+    options = parser.parse_args(arguments)
+    name, _, words = options.user.partition(":")
+    password, _, token = words.partition(":")
+    jenkins = SandboxJenkins(
+        options.dir,
+        modern=not options.old,
+        port=options.port,
+        users={name: (password, token)} if name else None,
+        quiet_seconds=options.quiet_seconds,
+        executors=options.executors,
+    )
+    with jenkins:
+        if options.setup is not None:
+            set_up(jenkins, options.setup.read_text(encoding="utf-8"))
+        print(json.dumps({"url": jenkins.url, "port": jenkins.port}), flush=True)
+        with contextlib.suppress(KeyboardInterrupt):
+            threading.Event().wait()
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
