@@ -19,7 +19,7 @@ from typing import Any
 
 from tests.property.gate_world import run_world
 
-MOST_SEEDS = 60
+MOST_SEEDS = 150
 EVENTS = 250
 
 

@@ -23,8 +23,8 @@ from zuul.core.events import (
 from zuul.model.build import BuildData, MergeResult
 from zuul.model.change import ChangeKey
 
-#: changes that developers have open at a time
-OPEN_CHANGES = 10
+#: changes that developers have open at a time: quiet, ordinary and busy worlds
+OPEN_CHANGES = (4, 10, 10, 25)
 FILES = ("file-1", "file-2", "file-3", "file-4")
 BRANCHES = ("master", "master", "master", "stable")
 RESULTS = (SUCCESS,) * 16 + (FAILURE, FAILURE, None, "UNSTABLE", "ABORTED", "\0 \N{SNOWMAN}")
@@ -34,6 +34,8 @@ class Accidents(World):
     """A world in which a person or a machine does one thing at a time."""
 
     random: Random
+    #: one of OPEN_CHANGES
+    most_open: int
     #: off: no accidents any more
     faults: bool
     #: events that the core has taken
@@ -51,7 +53,7 @@ class Accidents(World):
 
     def create_change(self) -> None:
         changes = self.open_changes()
-        if len(changes) >= OPEN_CHANGES:
+        if len(changes) >= self.most_open:
             return
         project, branch = self.random.choice(PROJECTS), self.random.choice(BRANCHES)
         kin = [c for c in changes if (c.project, c.branch) == (project, branch)]

@@ -17,7 +17,7 @@ from collections import deque
 from collections.abc import Callable
 from random import Random
 
-from tests.property.gate_accidents import Accidents
+from tests.property.gate_accidents import OPEN_CHANGES, Accidents
 from tests.property.gate_layouts import LAYOUTS, PROJECTS
 from tests.support.engine import Engine
 from tests.support.fake_gearman import SUCCESS
@@ -41,6 +41,7 @@ class GateWorld(Accidents):
     def __init__(self, seed: int, *, scheduler: Callable[..., Scheduler] = Scheduler) -> None:
         self.random = Random(f"gate {seed}")
         self.faults = True
+        self.most_open = self.random.choice(OPEN_CHANGES)
         self.handled = 0
         #: what was done last, for whoever has to find out
         self.steps: deque[str] = deque(maxlen=40)
