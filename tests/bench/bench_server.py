@@ -2,7 +2,7 @@
 
 A sandbox Gerrit that takes 100 ms a query replays `patchset-created` events of real changes at a
 fixed rate over its event stream; zuul-server, a process of its own, looks each up, has it merged
-and launches its build. Mergers and workers are stand-ins that answer at once, so that the server is
+and launches its build. Nothing is reported: the stand-in Gerrit would be what is measured. Mergers and workers are stand-ins that answer at once, so that the server is
 what is measured. Prints JSON: seconds from the event's line to the build in a worker's hands.
 
     python -m tests.bench.bench_server [--rate 200] [--events 1000]
@@ -21,7 +21,7 @@ import time
 from pathlib import Path
 
 from tests.sandbox.gerrit import SandboxGerrit
-from tests.support.processes import wait_for
+from tests.support.processes import Process, wait_for
 from tests.support.suite import Suite
 from zuul.lib.gearman import GearmanWorker, Task
 
@@ -32,8 +32,6 @@ pipelines:
     trigger:
       gerrit:
         - event: patchset-created
-    success:
-      gerrit: {}
 projects:
   - name: acme/one
     check: [unit]
@@ -49,7 +47,6 @@ class Bench:
         self._events = events
         self._sent: dict[str, float] = {}
         self._launched: dict[str, float] = {}
-        self._lock = threading.Lock()
 
     def run(self) -> dict[str, object]:
         with tempfile.TemporaryDirectory() as name, SandboxGerrit(Path(name) / "gerrit") as gerrit:
@@ -61,7 +58,7 @@ class Bench:
                 Path(name) / "suite", gerrit.endpoint, LAYOUT, {"unit": []}, mergers=0, workers=0
             )
             suite.start_server()
-            workers = self._stand_ins(suite.gearman_port)
+            stand_ins = _start_stand_ins(suite.gearman_port, Path(name) / "launched")
             try:
                 wait_for(lambda: gerrit.listeners, "the gate's event stream", 60, suite.logs)
                 suite.wait_until_ready()
@@ -70,31 +67,18 @@ class Bench:
                 began = time.monotonic()
                 self._replay(gerrit, rows)
                 replayed = time.monotonic() - began
-                wait_for(self._all_launched, "all builds launched", 120, suite.logs)
+                wait_for(
+                    lambda: self._all_launched(Path(name) / "launched"),
+                    "all builds",
+                    120,
+                    suite.logs,
+                )
                 took = time.monotonic() - began
                 cpu = _cpu_seconds(suite.processes["zuul-server"].popen.pid) - before
             finally:
-                for worker in workers:
-                    worker.stop(5)
+                stand_ins.stop()
                 suite.stop()
         return self._figures(replayed, took, cpu)
-
-    def _stand_ins(self, port: int) -> list[GearmanWorker]:
-        merged = {"merged": True, "commit": "c" * 40, "zuul_url": "http://merger", "tree": "d" * 40}
-        merger = GearmanWorker(
-            "merger", "127.0.0.1", port, {"merger:merge": lambda task: merged}, connections=2
-        )
-        builder = GearmanWorker(
-            "worker", "127.0.0.1", port, {"build:unit": self._build}, connections=4
-        )
-        for worker in (merger, builder):
-            worker.start()
-        return [merger, builder]
-
-    def _build(self, task: Task) -> dict[str, str]:
-        with self._lock:
-            self._launched[str(task.arguments()["ZUUL_CHANGE"])] = time.monotonic()
-        return {"result": "SUCCESS"}
 
     def _replay(self, gerrit: SandboxGerrit, rows: list[dict[str, object]]) -> None:
         start = time.monotonic()
@@ -106,8 +90,12 @@ class Bench:
             self._sent[str(change["number"])] = time.monotonic()
             gerrit.send_raw(json.dumps(row) + "\n")
 
-    def _all_launched(self) -> bool:
-        return len(self._launched) >= self._events
+    def _all_launched(self, path: Path) -> bool:
+        lines = path.read_text().splitlines() if path.exists() else []
+        if len(lines) < self._events:
+            return False
+        self._launched = {number: float(at) for number, at in map(str.split, lines)}
+        return True
 
     def _figures(self, replayed: float, took: float, cpu: float) -> dict[str, object]:
         waits = sorted(self._launched[number] - self._sent[number] for number in self._sent)
@@ -125,6 +113,31 @@ class Bench:
         }
 
 
+def _start_stand_ins(port: int, launched: Path) -> Process:
+    command = [
+        sys.executable,
+        "-m",
+        "tests.bench.bench_server",
+        "--stand-ins",
+        f"{port}:{launched}",
+    ]
+    return Process.start("stand-ins", command, launched.parent / "logs")
+
+
+def stand_in(port: int, launched: Path) -> None:
+    """A merger and workers that answer at once; notes when each build came. Ends when killed."""
+    merged = {"merged": True, "commit": "c" * 40, "zuul_url": "http://merger", "tree": "d" * 40}
+    with launched.open("a", buffering=1) as notes:
+
+        def build(task: Task) -> dict[str, str]:
+            notes.write(f"{task.arguments()['ZUUL_CHANGE']} {time.monotonic()}\n")
+            return {"result": "SUCCESS"}
+
+        functions = {"merger:merge": lambda task: merged, "build:unit": build}
+        GearmanWorker("stand-in", "127.0.0.1", port, functions, connections=4).start()
+        threading.Event().wait(600)
+
+
 def _cpu_seconds(pid: int) -> float:
     fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
@@ -134,7 +147,12 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rate", type=float, default=200.0)
     parser.add_argument("--events", type=int, default=1000)
+    parser.add_argument("--stand-ins", help=argparse.SUPPRESS)
     options = parser.parse_args()
+    if options.stand_ins:
+        port, _, path = options.stand_ins.partition(":")
+        stand_in(int(port), Path(path))
+        return 0
     print(json.dumps(Bench(options.rate, options.events).run(), indent=2))
     return 0
 
