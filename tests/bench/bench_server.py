@@ -2,8 +2,9 @@
 
 A sandbox Gerrit that takes 100 ms a query replays `patchset-created` events of real changes at a
 fixed rate over its event stream; zuul-server, a process of its own, looks each up, has it merged
-and launches its build. Nothing is reported: the stand-in Gerrit would be what is measured. Mergers and workers are stand-ins that answer at once, so that the server is
-what is measured. Prints JSON: seconds from the event's line to the build in a worker's hands.
+and launches its build. Mergers and workers are stand-ins that answer at once, and nothing is
+reported, so that the server is what is measured. Prints JSON: seconds from the event's line to the
+build in a worker's hands.
 
     python -m tests.bench.bench_server [--rate 200] [--events 1000]
 """
