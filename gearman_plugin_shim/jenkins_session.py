@@ -23,6 +23,7 @@ import jenkins  # type: ignore[import-untyped]
 import requests
 from requests.adapters import HTTPAdapter
 
+from gearman_plugin_shim.config import MasterConfig
 from gearman_plugin_shim.errors import (
     JenkinsBadAnswer,
     JenkinsNotFound,
@@ -93,6 +94,7 @@ class JenkinsSession:
         ca: str | None = None,
     ) -> None:
         self.master = master
+        self.user = user
         self._timeout = timeout_seconds
         password = apikey.reveal() if apikey is not None else None
         #: python-jenkins' own client, for its calls that are right
@@ -188,7 +190,7 @@ class JenkinsSession:
 
     def _crumb(self, path: str, instead_of: dict[str, str] | None = None) -> dict[str, str]:
         """The crumb's header; empty if the master has no crumbs. `instead_of`: a refused one."""
-        with self._crumb_lock, self._mapped(path):
+        with self._crumb_lock, self.mapped(path):
             if instead_of is not None and _crumb_header(self.client.crumb) == instead_of:
                 self.client.crumb = None
             carrier = requests.Request("GET", self._root)
@@ -206,7 +208,7 @@ class JenkinsSession:
         headers: Mapping[str, str] | None = None,
     ) -> Answer:
         deadline = time.monotonic() + self._timeout
-        with self._mapped(path):
+        with self.mapped(path):
             # Sets the session's login; it has but one way to log in, so nothing is sent.
             self.client._maybe_add_auth()
             response = self._session.request(
@@ -237,7 +239,7 @@ class JenkinsSession:
         return b"".join(pieces)
 
     @contextmanager
-    def _mapped(self, path: str) -> Iterator[None]:
+    def mapped(self, path: str) -> Iterator[None]:
         """Errors of the libraries as ours; their texts may hold whole pages, so few words stay."""
         try:
             yield
@@ -287,3 +289,16 @@ def origin(url: str) -> tuple[str, str, int]:
     parts = urlsplit(url)
     port = parts.port or (443 if parts.scheme == "https" else 80)
     return parts.scheme, (parts.hostname or "").lower(), port
+
+
+def session_of(config: MasterConfig) -> JenkinsSession:
+    """A session as a [master] section wants it."""
+    return JenkinsSession(
+        config.name,
+        config.url,
+        config.user,
+        config.apikey,
+        timeout_seconds=config.timeout_seconds,
+        connections=config.connections,
+        ca=str(config.ca) if config.ca is not None else None,
+    )

@@ -1,0 +1,216 @@
+"""JenkinsMaster: what the bridge asks of one master, each a request or two.
+
+python-jenkins is used where it does what is needed: session, login, crumb, whoami. Not for:
+
+* `build_job`: it puts parameters into the URL, where those of a long gate queue do not fit, and
+  reports EmptyResponseException or ValueError for builds that are queued, when the answer is a
+  redirect or leads to the job's page (Hudson, some 1.5xx);
+* `get_job_config`: it decodes the file by guess, and a job's bytes are to stay as they are;
+* `disable_node`: it leaves a disconnected node alone, which would come back in use;
+* `get_running_builds` and `get_queue_info`: a request each build, or all fields of all items.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any, Final
+
+from gearman_plugin_shim.errors import (
+    JenkinsBadAnswer,
+    JenkinsError,
+    JenkinsNotFound,
+    JenkinsRefused,
+    JenkinsUnavailable,
+)
+from gearman_plugin_shim.jenkins_paths import (
+    build_path,
+    computer_path,
+    job_path,
+    parse_queue_id,
+)
+from gearman_plugin_shim.jenkins_session import JenkinsSession
+
+log = logging.getLogger("zuul.ShimJenkins")
+
+OFFLINE_MESSAGE: Final = "Offline due to Gearman request"
+_ACCEPTED: Final = frozenset({200, 201, 202, 302, 303})
+_XML: Final = "text/xml; charset=utf-8"
+
+
+class PostKind(Enum):
+    """What became of the request for a build."""
+
+    ACCEPTED = "accepted"
+    #: nothing was queued, and asking again would not help
+    REFUSED = "refused"
+    #: nobody knows: it may be queued
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class PostOutcome:
+    """The answer to the request for a build."""
+
+    kind: PostKind
+    #: known where the master tells it
+    queue_id: int | None = None
+    #: 0: no answer
+    status: int = 0
+    #: for people
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Who a master says it is."""
+
+    #: Jenkins or Hudson
+    family: str
+    version: str
+    #: None: nobody, the master is open to all
+    user: str | None
+    jobs: int
+    nodes: int
+    #: what the bridge will miss
+    troubles: tuple[str, ...] = ()
+
+
+class JenkinsMaster:
+    """One master; any thread. Every method may raise JenkinsError."""
+
+    def __init__(self, session: JenkinsSession) -> None:
+        self.session = session
+        self.name = session.master
+
+    def close(self) -> None:
+        self.session.close()
+
+    # Builds.
+
+    def post_build(self, job: str, parameters: Mapping[str, str]) -> PostOutcome:
+        """Ask for a build, once. Does not raise: what happened is the outcome."""
+        has_form = bool(parameters)
+        word = "buildWithParameters" if has_form else "build"
+        path = f"{job_path(job)}{word}"
+        form = {**parameters, "delay": "0sec"} if has_form else {"delay": "0sec"}
+        try:
+            answer = self.session.post(path, form)
+        except JenkinsBadAnswer as error:
+            return PostOutcome(PostKind.UNKNOWN, reason=error.reason)
+        except JenkinsUnavailable as error:
+            return PostOutcome(PostKind.UNKNOWN, reason=error.reason)
+        except JenkinsError as error:
+            # The crumb could not be had: the build was never asked for.
+            return PostOutcome(PostKind.REFUSED, reason=error.reason)
+        if answer.status in _ACCEPTED:
+            queue_id = parse_queue_id(answer.headers.get("location"))
+            return PostOutcome(PostKind.ACCEPTED, queue_id, answer.status)
+        reason = f"answers HTTP {answer.status}"
+        if 400 <= answer.status < 500 or "not buildable" in answer.text[:20_000].lower():
+            return PostOutcome(PostKind.REFUSED, None, answer.status, reason)
+        return PostOutcome(PostKind.UNKNOWN, None, answer.status, reason)
+
+    def stop_build(self, job: str, number: int) -> None:
+        """Interrupt a running build; nothing happens to one that has ended."""
+        self.session.post_checked(f"{build_path(job, number)}stop")
+
+    def cancel_item(self, queue_id: int) -> None:
+        """Take an item out of the queue; one that has left it is no error."""
+        try:
+            self.session.post_checked("queue/cancelItem", {"id": str(queue_id)})
+        except (JenkinsNotFound, JenkinsRefused) as error:
+            log.debug("Item cancelled the old way master=%s: %s", self.name, error)
+            self._cancel_the_old_way(queue_id)
+
+    def _cancel_the_old_way(self, queue_id: int) -> None:
+        for path in (f"queue/items/{queue_id}/cancelQueue", f"queue/item/{queue_id}/cancelQueue"):
+            try:
+                self.session.post_checked(path)
+            except JenkinsNotFound:
+                continue
+            return
+
+    def describe_build(self, job: str, number: int, description: str) -> None:
+        """Set the description; HTML, as far as the master allows it."""
+        path = f"{build_path(job, number)}submitDescription"
+        self.session.post_checked(path, {"description": description})
+
+    # Computers.
+
+    def set_offline(self, url_name: str, message: str = OFFLINE_MESSAGE) -> bool:
+        """Mark a computer temporarily offline; False if it was. Never the other way round."""
+        path = computer_path(url_name)
+        query = {"tree": "temporarilyOffline"}
+        found = self.session.get_json(f"{path}api/json", query)
+        if found.get("temporarilyOffline") is not False:
+            return False
+        # It is a toggle: hence the look before it.
+        self.session.post_checked(f"{path}toggleOffline", {"offlineMessage": message})
+        return True
+
+    # Jobs.
+
+    def fetch_job_config(self, job: str) -> bytes:
+        """A job's config.xml, byte for byte."""
+        return self.session.get(f"{job_path(job)}config.xml").body
+
+    def change_job_config(self, job: str, config_xml: bytes) -> None:
+        path = f"{job_path(job)}config.xml"
+        answer = self.session.post(path, body=config_xml, content_type=_XML)
+        if answer.status >= 400:
+            raise JenkinsRefused(self.name, path, answer.status)
+
+    # Who it is.
+
+    def identify(self) -> Identity:
+        """Family, version, the user we are there, and what is missing."""
+        tree = {"tree": "jobs[name],mode"}
+        answer = self.session.get("api/json", tree)
+        found = self.session.get_json("api/json", tree)
+        computers = self.session.get_json("computer/api/json", {"tree": "computer[displayName]"})
+        jobs, nodes = _count(found, "jobs"), _count(computers, "computer")
+        version = answer.headers.get("x-jenkins")
+        troubles = [] if jobs else ["sees no job: Job/Read may be missing"]
+        user = self._who(troubles)
+        troubles += self._missing(found, computers)
+        family = "Jenkins" if version else "Hudson"
+        version = version or answer.headers.get("x-hudson") or "unknown"
+        return Identity(family, version, user, jobs, nodes, tuple(troubles))
+
+    def _who(self, troubles: list[str]) -> str | None:
+        if self.session.user is None:
+            return None
+        try:
+            with self.session.mapped("me/api/json"):
+                found = self.session.client.get_whoami()
+        except JenkinsNotFound:
+            # An old master does not tell; it has answered to the login before.
+            return self.session.user
+        except JenkinsError as error:
+            troubles.append(f"does not tell the user: {error.reason}")
+            return None
+        return str(found.get("id") or found.get("fullName") or "unknown")
+
+    def _missing(self, root: Mapping[str, Any], computers: Mapping[str, Any]) -> list[str]:
+        """Permissions that can be tried without changing anything."""
+        missing = []
+        names = [row.get("displayName") for row in computers.get("computer", ())][1:2]
+        jobs = [row.get("name") for row in root.get("jobs", ())][:1]
+        tried = [(computer_path(str(name)), "Computer/ExtendedRead: modes") for name in names]
+        tried += [(job_path(str(name)), "Job/ExtendedRead: config.xml of jobs") for name in jobs]
+        for path, what in tried:
+            try:
+                self.session.get(f"{path}config.xml")
+            except JenkinsRefused:
+                missing.append(f"may not read {path}config.xml, permission {what}")
+            except JenkinsNotFound:
+                continue
+        return missing
+
+
+def _count(found: Mapping[str, Any], key: str) -> int:
+    rows = found.get(key)
+    return len(rows) if isinstance(rows, list) else 0
