@@ -334,6 +334,10 @@ def _empty_head(git: Path) -> None:
     (git / "HEAD").write_text("")
 
 
+def _garble_head(git: Path) -> None:
+    (git / "HEAD").write_text("garbage\n")
+
+
 def _garble_config(git: Path) -> None:
     (git / "config").write_text("[core\nnot = a [config")
 
@@ -357,6 +361,7 @@ def _make_it_a_file(git: Path) -> None:
 _DAMAGES = [
     _truncate_pack,
     _empty_head,
+    _garble_head,
     _garble_config,
     _garble_branch,
     _lock_everything,

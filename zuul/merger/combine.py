@@ -286,6 +286,6 @@ def _name_some(paths: list[str]) -> str:
 def _unexpected(result: GitResult) -> MergerError:
     """Why git ended as it must not. A change that makes git fail, or crash, is not yet a reason to
     give the clone up: only what git says of damaged objects is."""
-    if _DAMAGE.search(result.errors) and not result.timed_out:
+    if _DAMAGE.search(result.errors) and not result.was_killed:
         return CloneBroken(result.reason)
     return MergerError(f"git could not merge: {result.reason}")

@@ -131,7 +131,7 @@ def has_errors(result: GitResult) -> bool:
 
 
 def _check(result: GitResult) -> None:
-    if result.timed_out:
+    if result.was_killed:
         raise MergerError(result.reason)
     if not result.is_ok:
         raise CloneBroken(result.reason)

@@ -57,8 +57,8 @@ def failure_of(result: GitResult, advice: str) -> MergerError:
         return RefNotFound(missing[1])
     if _HOST_KEY.search(result.errors):
         return OriginUnreachable(advice)
-    if result.timed_out:
-        return OriginUnreachable(f"timed out: {result.reason}")
+    if result.was_killed:
+        return OriginUnreachable(f"the fetch was cut short: {result.reason}")
     if _BRANCH_CLASH.search(result.errors):
         return BranchClash(result.reason)
     if _UNREACHABLE.search(result.errors):

@@ -74,7 +74,7 @@ class GitResult:
         return self.status == 0
 
     @property
-    def timed_out(self) -> bool:
+    def was_killed(self) -> bool:
         return self.status < 0
 
     @property
@@ -82,7 +82,9 @@ class GitResult:
         """One line for a log or an answer: what git gave as its reason."""
         lines = [line.strip() for line in self.errors.splitlines() if line.strip()]
         telling = [line for line in lines if line.startswith(("fatal:", "error:"))]
-        return "; ".join(telling or lines[-3:])[:500] or f"git ended with status {self.status}"
+        said = "; ".join(telling or lines[-3:])[:500]
+        ended = f"killed by signal {-self.status}" if self.was_killed else f"status {self.status}"
+        return said or f"git ended: {ended}"
 
 
 @dataclass(frozen=True, slots=True)

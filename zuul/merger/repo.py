@@ -12,6 +12,7 @@ from __future__ import annotations
 import errno
 import logging
 import os
+import re
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -44,6 +45,8 @@ PUBLISHED = "refs/zuul"
 _REFSPECS_AT_ONCE = 200
 #: what libgit2 raises when a file of the repository is not what it must be
 _DAMAGE = (pygit2.GitError, KeyError, ValueError, OSError)
+#: what git takes for the HEAD of a repository
+_HEAD = re.compile(rb"ref:[ \t]*refs/[^\s]+\s*|[0-9a-f]{40}\s*")
 _NOT_THE_CLONE = (errno.ENOSPC, errno.EDQUOT, errno.EMFILE, errno.ENFILE, errno.ENOMEM)
 
 
@@ -128,8 +131,10 @@ class Repo:
 
     def _open(self) -> None:
         opened = pygit2.Repository(str(self._git_folder), RepositoryOpenFlag.NO_SEARCH)
-        if not (self._git_folder / "HEAD").read_bytes().strip():
-            raise CloneBroken("HEAD is empty")
+        head = (self._git_folder / "HEAD").read_bytes()
+        if not _HEAD.fullmatch(head):
+            # libgit2 would go on; those who fetch from the clone could not.
+            raise CloneBroken(f"HEAD holds {head[:40]!r}")
         if opened.config["remote.origin.url"] != self.origin.url:
             opened.config["remote.origin.url"] = self.origin.url
         self._view.prepare()
