@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
 import tempfile
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from textwrap import indent
+from typing import Any
 
 from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 
-from tests.demo.review import Review, approve, found_project, read_review
+from tests.demo.guest import welcome
+from tests.demo.review import Review, approve, explain_rejection, found_project, read_review
 from tests.demo.screen import draw
 from tests.demo.story import APP, CHANGES, LAYOUT, LIBRARY, START, Planned
 from tests.sandbox.developer import Developer, Upload
@@ -25,6 +29,8 @@ from tests.support.suite import Suite
 PATIENCE_SECONDS = 90.0
 #: shows the queue long enough to be seen
 BUILD_SECONDS = 1.0
+#: for the console: other people's words as they are
+_PLAIN: dict[str, Any] = {"soft_wrap": True, "markup": False, "highlight": False}
 
 
 def main() -> int:
@@ -33,9 +39,16 @@ def main() -> int:
         "--keep", action="store_true", help="leave all running, to push changes of your own"
     )
     options = parser.parse_args()
+    # Ended from outside, it still ends what it started.
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, _interrupt)
     console = Console()
     with tempfile.TemporaryDirectory(prefix="zuul-demo-") as folder:
         return Demo(Path(folder), console).run(keep=options.keep)
+
+
+def _interrupt(number: int, frame: object) -> None:
+    raise KeyboardInterrupt
 
 
 class Demo:
@@ -98,13 +111,14 @@ class Demo:
         self._console.rule(title)
         deadline = time.monotonic() + PATIENCE_SECONDS
         with Live(console=self._console, refresh_per_second=8, transient=False) as live:
-            while True:
+            while not done():
                 live.update(draw(self._suite.status(), self._names))
-                if done():
-                    return
                 if time.monotonic() > deadline:
                     raise NotInTime(f"{title}: not done\n{self._suite.logs()}")
                 time.sleep(0.2)
+        if not self._console.is_terminal:
+            # Into a file rich writes one picture, and leaves its line open.
+            self._console.print()
 
     def _read_reviews(self) -> dict[str, Review]:
         return {
@@ -123,7 +137,7 @@ class Demo:
 
     def _judge(self, reviews: Mapping[str, Review]) -> bool:
         """Print who merged and who did not, and whether that is what must happen."""
-        table = Table("change", "what", "Gerrit says", "votes", "why")
+        table = Table("change", "what", "Gerrit says", "votes")
         passed = True
         for planned in CHANGES:
             review = reviews[planned.letter]
@@ -134,33 +148,20 @@ class Demo:
                 planned.subject,
                 f"[{'green' if right else 'red'}]{review.status}[/]",
                 "\n".join(review.votes),
-                "" if review.status == "MERGED" else review.comments[-1],
             )
         self._console.print(table)
+        for letter, review in reviews.items():
+            if review.status != "MERGED":
+                why = explain_rejection(review)
+                self._console.print(f"Why {letter} was rejected:\n{indent(why, '  ')}", **_PLAIN)
         verdict = "It went as it must." if passed else "[red]It did not go as it must.[/red]"
         self._console.print(verdict)
         return passed
 
     def _stay(self) -> None:
-        tree = self._folder / "mine"
-        endpoint = self._endpoint
-        environment = endpoint.git_environment("dev")["GIT_SSH_COMMAND"]
-        self._console.print(
-            f"\nEverything runs on. Open {self._suite.url}/ and push a change of your own:\n\n"
-            f'  export GIT_SSH_COMMAND="{environment}"\n'
-            f"  git clone {endpoint.ssh_url('dev', APP)} {tree} && cd {tree}\n"
-            "  # edit, then commit with a line 'Change-Id: I' and forty hex digits at the end:\n"
-            "  git commit -a -m \"$(printf 'My change\\n\\nChange-Id: I%s' "
-            '"$(openssl rand -hex 20)")"\n'
-            "  git push origin HEAD:refs/for/master\n\n"
-            "Approve it as core, N being its number:\n\n"
-            f"  {' '.join(endpoint.ssh_argv('core', ''))} gerrit review"
-            " --label Code-Review=2 --label Workflow=1 N,1\n\n"
-            "Ctrl-C ends it all.",
-            soft_wrap=True,
-            markup=False,
-            highlight=False,
-        )
+        guest = welcome(self._folder, self._endpoint, APP)
+        words = guest.instructions(self._suite.url, "app_main.py")
+        self._console.print(f"\n{words}", **_PLAIN)
         try:
             while True:
                 time.sleep(3600)

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from tests.sandbox.developer import Developer
 from tests.sandbox.endpoint import GerritEndpoint
+
+#: a report's line on a build of the sandbox's worker, whose output is a file
+_FAILED_BUILD = re.compile(r"^- file://(\S+) : FAILURE", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +39,16 @@ def read_review(endpoint: GerritEndpoint, number: int) -> Review:
     return Review(
         int(row["number"]), row["status"], tuple(_votes(row)), tuple(_comments(row, "zuul"))
     )
+
+
+def explain_rejection(review: Review) -> str:
+    """What the gate said last, each failed build with the last line that it printed."""
+    said = review.comments[-1] if review.comments else "nothing was said"
+    told = [said.strip()]
+    for path in _FAILED_BUILD.findall(said):
+        lines = Path(path).read_text(errors="replace").strip().splitlines()
+        told += [f"The build's last words: {lines[-1].strip()}"] if lines else []
+    return "\n\n".join(told)
 
 
 def found_project(founder: Developer, project: str, files: Mapping[str, str]) -> None:
