@@ -7,11 +7,11 @@ from typing import Any
 
 from rich.console import Group, RenderableType
 from rich.panel import Panel
-from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
 _STYLES = {"SUCCESS": "green", "FAILURE": "red", "SKIPPED": "dim", None: "cyan"}
+_BAR_WIDTH = 8
 
 
 def draw(status: Mapping[str, Any], names: Mapping[str, str]) -> RenderableType:
@@ -28,13 +28,14 @@ def draw(status: Mapping[str, Any], names: Mapping[str, str]) -> RenderableType:
 
 def _draw_queue(queue: Mapping[str, Any], names: Mapping[str, str]) -> Table:
     table = Table.grid(padding=(0, 2))
-    table.add_column(width=28)
-    table.add_column(width=16)
+    table.add_column(min_width=28)
+    table.add_column(min_width=12)
     table.add_column()
     for item in _items(queue):
         failing = bool(item["failing_reasons"])
         style = "red" if failing else "" if item["live"] and item["active"] else "dim"
-        behind = "" if item["item_ahead"] is None else "  on " + _name(item["item_ahead"], names)
+        ahead = item["item_ahead"]
+        behind = "" if ahead is None else "  on " + _name(ahead, names).split()[0]
         label = Text(("✗ " if failing else "● ") + _name(item["id"], names) + behind, style=style)
         table.add_row(label, Text(item["project"], style="dim"), _draw_jobs(item["jobs"]))
         for reason in item["failing_reasons"]:
@@ -42,23 +43,26 @@ def _draw_queue(queue: Mapping[str, Any], names: Mapping[str, str]) -> Table:
     return table
 
 
-def _draw_jobs(jobs: list[Mapping[str, Any]]) -> RenderableType:
-    grid = Table.grid(padding=(0, 2))
-    grid.add_row(*(_draw_job(job) for job in jobs))
-    return grid
+def _draw_jobs(jobs: list[Mapping[str, Any]]) -> Text:
+    return Text("  ").join(_draw_job(job) for job in jobs)
 
 
-def _draw_job(job: Mapping[str, Any]) -> RenderableType:
+def _draw_job(job: Mapping[str, Any]) -> Text:
+    """Plain text, so that it wraps where the terminal is narrow."""
     result = job["result"]
     if result is None and job["start_time"] is not None:
-        elapsed, remaining = job["elapsed_time"] or 0, job["remaining_time"]
-        total = elapsed + remaining if remaining is not None else None
-        bar = ProgressBar(total=total, completed=elapsed, width=12, pulse=total is None)
-        grid = Table.grid(padding=(0, 1))
-        grid.add_row(Text(job["name"], style="cyan"), bar)
-        return grid
+        return Text(f"{job['name']} {_bar(job)}", style="cyan")
     word = result or "waits"
     return Text(f"{job['name']} {word}", style=_STYLES.get(result, "red") if result else "dim")
+
+
+def _bar(job: Mapping[str, Any]) -> str:
+    """How far a running build is, as far as its earlier runs tell."""
+    elapsed, remaining = job["elapsed_time"] or 0, job["remaining_time"]
+    if remaining is None:
+        return "runs"
+    done = round(_BAR_WIDTH * elapsed / max(1, elapsed + remaining))
+    return "━" * done + "╌" * (_BAR_WIDTH - done)
 
 
 def _items(queue: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
