@@ -1,1 +1,1 @@
-"""The bridge from Gearman to Jenkins masters; follows in an issue of its own."""
+"""The bridge from Gearman to Jenkins masters: builds in, results and build events out."""
