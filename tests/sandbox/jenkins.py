@@ -35,6 +35,8 @@ from tests.sandbox.jenkins_store import Store
 
 T = TypeVar("T")
 HOST = "127.0.0.1"
+#: what a Hudson says in its `url` fields as long as nobody told it better
+UNCONFIGURED_URL = "http://localhost:8080/"
 #: A call from another thread that takes longer than this is a bug.
 CALL_SECONDS = 60.0
 
@@ -177,12 +179,12 @@ class SandboxJenkins(People):
         await _cancel_others()
 
     def _load(self) -> None:
-        store = Store(self.folder, persistent=self._persistent)
+        store = Store(self.folder, persistent=self._persistent, modern=self.modern)
         master = Master(store, self.faults, modern=self.modern, quiet_seconds=self._quiet_seconds)
-        url = self._root_url or self.url
+        url = self._root_url or (self.url if self.modern else UNCONFIGURED_URL)
         Runner(master, url)
         master.load(self._executors)
-        self._parts = (master, Rows(master, url), Deeds(master, url))
+        self._parts = (master, Rows(master, url), Deeds(master))
 
     # -- deeds that are not REST alone -----------------------------------------------------------
 

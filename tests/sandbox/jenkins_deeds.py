@@ -11,7 +11,7 @@ from aiohttp import web
 from tests.sandbox.jenkins_gate import refused
 from tests.sandbox.jenkins_master import Master
 from tests.sandbox.jenkins_model import Build, Item, Job, Node, Value
-from tests.sandbox.jenkins_rows import build_path, job_path
+from tests.sandbox.jenkins_rows import build_path, computer_path, job_path
 from tests.sandbox.jenkins_xml import (
     BadConfig,
     is_folder,
@@ -26,11 +26,10 @@ Form = Mapping[str, str]
 
 
 class Deeds:
-    """Each answers the request; `url` is what Location headers start with."""
+    """Each answers the request; Location headers are paths below the root, to be completed."""
 
-    def __init__(self, master: Master, url: str) -> None:
+    def __init__(self, master: Master) -> None:
         self._master = master
-        self._url = url
         self._modern = master.modern
 
     # -- builds --------------------------------------------------------------------------------
@@ -60,7 +59,7 @@ class Deeds:
             rows = rows if isinstance(rows, list) else [rows]
             given = {str(row["name"]): _text(row.get("value", "")) for row in rows}
         except (KeyError, ValueError, TypeError):
-            return refused(400 if self._modern else 500, "This page expects a form submission")
+            return refused(400, "Nothing is submitted")
         return self.build_with_parameters(job, {**form, **given})
 
     def _queued(self, job: Job, values: tuple[Value, ...], form: Form) -> web.Response:
@@ -70,12 +69,10 @@ class Deeds:
         try:
             seconds = None if delay is None else float(delay.removesuffix("sec"))
         except ValueError:
-            return refused(400, f"Invalid delay: {delay}")
+            return refused(400 if self._modern else 500, f"Invalid delay: {delay}")
         item = self._master.enqueue(job, values, seconds, form.get("cause", ""))
         if self._modern:
-            return web.Response(
-                status=201, headers={"Location": f"{self._url}queue/item/{item.id}/"}
-            )
+            return web.Response(status=201, headers={"Location": f"queue/item/{item.id}/"})
         return self._moved(job_path(job.name))
 
     def stop(self, build: Build) -> web.Response:
@@ -95,9 +92,24 @@ class Deeds:
     def cancel(self, item: Item | None) -> web.Response:
         """Cancelling what is not there is no error, only of another status."""
         if item is None or item.state == "left":
-            return refused(404, "Not Found") if self._modern else self._moved("queue/")
+            return refused(404, "Not Found")
         self._master.cancel(item)
-        return web.Response(status=204) if self._modern else self._moved("queue/")
+        return web.Response(status=204)
+
+    def cancel_at(self, index: int) -> web.Response:
+        """The old way: by the place in the queue, as it is listed at this moment."""
+        items = self._master.listed_queue()
+        if not 0 <= index < len(items):
+            return refused(500, f"Index {index} out of bounds for length {len(items)}")
+        self._master.cancel(items[index])
+        return self._moved(f"queue/items/{index}/")
+
+    def cancel_job(self, job: Job) -> web.Response:
+        """The other old way: one item of the job, nobody says which."""
+        item = next((i for i in self._master.waiting.values() if i.job == job.name), None)
+        if item is not None:
+            self._master.cancel(item)
+        return self._moved(job_path(job.name))
 
     # -- jobs ----------------------------------------------------------------------------------
 
@@ -120,22 +132,23 @@ class Deeds:
                 self._master.put_folder(name)
                 return web.Response()
             job = Job(name, "")
-            read_job(job, text)
+            read_job(job, text, modern=self._modern)
         except (BadConfig, UnicodeDecodeError) as error:
-            return refused(500 if self._modern else 400, str(error))
+            return refused(500, str(error))
         self._master.put_job(job)
         return web.Response()
 
     def configure(self, job: Job, body: bytes) -> web.Response:
         try:
-            read_job(job, body.decode())
+            read_job(job, body.decode(), modern=self._modern)
         except (BadConfig, UnicodeDecodeError) as error:
             return refused(500, str(error))
         self._master.put_job(job)
         return web.Response()
 
     def enable(self, job: Job, *, disabled: bool) -> web.Response:
-        read_job(job, with_disabled(job.xml, disabled, modern=self._modern))
+        xml = with_disabled(job.xml, disabled, modern=self._modern)
+        read_job(job, xml, modern=self._modern)
         self._master.put_job(job)
         return self._moved(job_path(job.name))
 
@@ -185,13 +198,14 @@ class Deeds:
         node.temporarily_offline = not node.temporarily_offline
         node.offline_reason = form.get("offlineMessage", "") if node.temporarily_offline else ""
         self._master.put_node(node)
-        return self._moved("computer/")
+        return self._moved(computer_path(node, modern=self._modern))
 
     def delete_node(self, node: Node) -> web.Response:
         if not node.name:
             return refused(400, "the master's own node stays")
+        path = computer_path(node, modern=self._modern)
         self._master.drop_node(node.name)
-        return self._moved("computer/")
+        return self._moved(f"{path}..")
 
     # -- the whole -----------------------------------------------------------------------------
 
@@ -201,7 +215,7 @@ class Deeds:
         return self._moved("")
 
     def _moved(self, path: str) -> web.Response:
-        return web.Response(status=302, headers={"Location": self._url + path})
+        return web.Response(status=302, headers={"Location": path})
 
 
 def _text(value: Any) -> str:

@@ -54,10 +54,10 @@ class Faults:
     rules: list[Fault] = field(default_factory=list)
     #: a build says neither `building` nor a result for so long after its end
     result_lag_seconds: float = 0.0
-    #: what builds that died with a killed master have for a result after its restart
+    #: whether builds that died with a killed master are forgotten after its restart; None is as
+    #: the real ones do: a Hudson does, a Jenkins lists them with `crash_result`
+    crash_forgets: bool | None = None
     crash_result: str | None = None
-    #: forget builds that died with a killed master altogether
-    crash_forgets: bool = False
     #: jobs that a (re)started master does not load
     lost_jobs: set[str] = field(default_factory=set)
     #: nothing leaves the queue

@@ -126,6 +126,15 @@ class Master:
         item.cancelled = True
         self._leave(item)
 
+    def listed_queue(self) -> list[Item]:
+        """In the order masters list them: those in their quiet period, the blocked, the buildable;
+        the last two newest first."""
+        rank = {"waiting": 0, "blocked": 1, "buildable": 2}
+        return sorted(
+            self.waiting.values(),
+            key=lambda i: (rank.get(i.state, 3), i.due_ms if i.state == "waiting" else -i.id),
+        )
+
     def poke(self) -> None:
         """Have the queue looked at once, soon."""
         if not self._poked and not self.stopping:
@@ -175,17 +184,17 @@ class Master:
         if job.running and not job.concurrent:
             last = max(job.running)
             item.state = "blocked"
-            item.why = f"Build #{last} is already in progress"
+            item.why = f"Build #{last} is already in progress (ETA:N/A)"
             return
         if item.state != "buildable":
             item.state = "buildable"
             item.buildable_ms = _now_ms()
         if self.quieting or self.faults.queue_stuck:
-            item.why = "Jenkins is about to shut down" if self.modern else "Hudson is shutting down"
+            item.why = f"{'Jenkins' if self.modern else 'Hudson'} is about to shut down"
             return
         node = self._node_for(job)
         if node is None:
-            item.why = self._why_waiting(job)
+            item.why, item.stuck = self._why_waiting(job)
         else:
             self._begin(item, job, node)
 
@@ -214,14 +223,14 @@ class Master:
             self._fits[key] = known
         return known
 
-    def _why_waiting(self, job: Job) -> str:
+    def _why_waiting(self, job: Job) -> tuple[str, bool]:
         able = [node for node in self.nodes.values() if self.fits(node, job)]
-        what = job.label or ""
-        if not able:
-            return f"There are no nodes with the label '{what}'"
         if all(node.is_offline for node in able):
-            return f"All nodes of label '{what}' are offline"
-        return f"Waiting for next available executor on '{what or able[0].name}'"
+            nothing = self.modern and not able
+            words = "There are no nodes with the label" if nothing else "All nodes of label"
+            return f"{words} '{job.label or ''}'" + ("" if nothing else " are offline"), True
+        on = f" on '{job.label or able[0].name}'" if self.modern else ""
+        return f"Waiting for next available executor{on}", False
 
     # -- builds --------------------------------------------------------------------------------
 
@@ -276,6 +285,9 @@ class Master:
         build.task.cancel()
         return True
 
+    def running(self) -> list[Build]:
+        return [build for job in self.jobs.values() for build in job.running.values()]
+
     # -- life ----------------------------------------------------------------------------------
 
     def load(self, executors: int) -> None:
@@ -298,7 +310,8 @@ class Master:
                 self._look_at(item.due_ms)
 
     def _bury(self, job: Job, build: Build) -> None:
-        if self.faults.crash_forgets:
+        forgets = self.faults.crash_forgets
+        if not self.modern if forgets is None else forgets:
             del job.builds[build.number]
             self.store.drop_build(job.name, build.number)
             return
@@ -320,10 +333,11 @@ class Master:
         self.stopping = True
         for timer in self._timers:
             timer.cancel()
-        running = [build for job in self.jobs.values() for build in job.running.values()]
+        running = self.running()
         tasks = [build.task for build in running if build.task is not None]
         for build in running:
-            self.stop_build(build)
+            # A Hudson that goes down fails its builds, a Jenkins aborts them.
+            self.stop_build(build, disconnected=not self.modern)
         await asyncio.gather(*tasks, return_exceptions=True)
 
 

@@ -134,6 +134,8 @@ class Item:
     due_ms: int
     cause: str = ""
     why: str = ""
+    #: nothing fits, or nothing that fits is online
+    stuck: bool = False
     state: Literal["waiting", "blocked", "buildable", "left"] = "waiting"
     buildable_ms: int = 0
     cancelled: bool = False

@@ -78,12 +78,12 @@ class People:
     ) -> None:
         """A freestyle job, or a new configuration of one; `labels` is an expression. Slashes in
         the name are folders, made as needed."""
+        # Hudson 2.2.1 knows no text parameters.
+        kind = "Text" if self.modern else "String"
         text = job_xml(
             [script] if isinstance(script, str) else script,
             label=labels,
-            parameters=[
-                p if isinstance(p, Parameter) else Parameter(p, "Text") for p in parameters
-            ],
+            parameters=[p if isinstance(p, Parameter) else Parameter(p, kind) for p in parameters],
             concurrent=concurrent,
             disabled=disabled,
             quiet_seconds=quiet_seconds,
@@ -93,7 +93,7 @@ class People:
 
         def add(master: Master) -> None:
             job = master.jobs.get(name) or Job(name, "")
-            read_job(job, text)
+            read_job(job, text, modern=self.modern)
             master.put_job(job)
 
         self._with_master(add)

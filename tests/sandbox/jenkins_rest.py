@@ -19,6 +19,7 @@ from aiohttp import web
 from tests.sandbox.jenkins_deeds import Deeds, Form
 from tests.sandbox.jenkins_faults import Fault, Faults, RequestLog, Seen
 from tests.sandbox.jenkins_gate import Gate, refused
+from tests.sandbox.jenkins_labels import BadLabelExpression
 from tests.sandbox.jenkins_master import Master
 from tests.sandbox.jenkins_model import Build, Job, Node
 from tests.sandbox.jenkins_rows import Rows
@@ -112,8 +113,11 @@ class RestSide:
         if self._site.modern:
             answer.headers["X-Jenkins"] = MODERN_VERSION
             answer.headers["X-Hudson"] = "1.395"
-        else:
+        elif answer.status == 200 and answer.content_type == "text/html":
             answer.headers["X-Hudson"] = OLD_VERSION
+        place = answer.headers.get("Location")
+        if place is not None:
+            answer.headers["Location"] = f"http://{request.host}/{place}"
         return answer
 
     async def _routed(self, request: web.Request, segments: list[str]) -> web.Response:
@@ -142,7 +146,7 @@ class _Call:
         self._body = body
 
     @property
-    def _posts_body(self) -> bool:
+    def _is_post(self) -> bool:
         return self._request.method == "POST"
 
     def answer(self, segments: list[str]) -> web.Response | None:
@@ -164,6 +168,8 @@ class _Call:
                 return self._queue(rest)
             case ["computer", *rest]:
                 return self._computer(rest)
+            case ["label", expression, "api", "json"]:
+                return self._label(expression)
             case ["job", *_]:
                 return self._job_or_folder(segments)
         return None
@@ -183,9 +189,17 @@ class _Call:
                 return None if item is None else self._json(self._rows.item(item))
             case ["cancelItem"] if self._site.modern:
                 return self._deeds.cancel(master.waiting.get(_number(self._form.get("id", ""))))
-            case ["item" | "items", number, "cancelQueue"]:
+            case ["item", number, "cancelQueue"] if self._site.modern:
                 return self._deeds.cancel(master.waiting.get(_number(number)))
+            case ["items", index, "cancelQueue"]:
+                return self._deeds.cancel_at(_number(index))
         return None
+
+    def _label(self, expression: str) -> web.Response | None:
+        try:
+            return self._json(self._rows.label(expression))
+        except BadLabelExpression:
+            return None
 
     # -- computers -----------------------------------------------------------------------------
 
@@ -207,9 +221,9 @@ class _Call:
                 return _page(node.name or "master")
             case ["api", "json"]:
                 return self._json(self._rows.computer(node))
-            case ["config.xml"] if self._posts_body:
+            case ["config.xml"] if self._is_post and self._site.modern:
                 return self._deeds.configure_node(node, self._body)
-            case ["config.xml"]:
+            case ["config.xml"] if self._site.modern:
                 return _xml(node.xml or node_xml(node, modern=self._site.modern))
             case ["toggleOffline"]:
                 return self._deeds.toggle_offline(node, self._form)
@@ -250,12 +264,16 @@ class _Call:
                 return _page(job.name)
             case ["api", "json"]:
                 return self._json(self._rows.job(job))
+            case ["build"] if job.parameters and not self._is_post:
+                return refused(405, "Parameters are asked for on a page")
             case ["build"]:
                 return deeds.build(job, self._form)
             case ["buildWithParameters"]:
                 return deeds.build_with_parameters(job, self._form)
             case ["config.xml"]:
-                return deeds.configure(job, self._body) if self._posts_body else _xml(job.xml)
+                return deeds.configure(job, self._body) if self._is_post else _xml(job.xml)
+            case ["cancelQueue"] if not self._site.modern:
+                return deeds.cancel_job(job)
             case ["doDelete"]:
                 return deeds.delete_job(job.name)
             case ["doRename"]:
@@ -291,7 +309,11 @@ class _Call:
             pruner = pruner_of(self._request.query, ranges=modern)
         except BadTree as error:
             return refused(400 if modern else 500, str(error))
-        return web.json_response(shown(bean, pruner, classes=modern), dumps=_dumps)
+        return web.json_response(
+            shown(bean, pruner, classes=modern),
+            dumps=_dumps,
+            content_type="application/json" if modern else "application/javascript",
+        )
 
 
 def _dumps(value: object) -> str:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Mapping
+from datetime import datetime
 from typing import Any
 from urllib.parse import quote
 
+from tests.sandbox.jenkins_labels import matches
 from tests.sandbox.jenkins_master import Master
 from tests.sandbox.jenkins_model import Build, Item, Job, Node, Parameter, Value
 from tests.sandbox.jenkins_tree import Bean, Property
@@ -18,6 +21,11 @@ ALWAYS = 999
 def job_path(name: str) -> str:
     """`job/A/job/B/`, quoted."""
     return "".join(f"job/{quote(part, safe='')}/" for part in name.split("/"))
+
+
+def computer_path(node: Node, *, modern: bool) -> str:
+    own = "(built-in)" if modern else "(master)"
+    return f"computer/{quote(node.name, safe='') or own}/"
 
 
 def build_path(build: Build) -> str:
@@ -44,6 +52,7 @@ class Rows:
         self._master = master
         self.url = url
         self._modern = master.modern
+        self._name = "Jenkins" if master.modern else "Hudson"
         self._job_table = self._job_properties()
         self._build_table = self._build_properties()
         self._item_table = self._item_properties()
@@ -70,23 +79,24 @@ class Rows:
                 lambda m: [self._label(a) for a in sorted(own.atoms if own else ())]
             ),
             "mode": _const(own.mode if own else "NORMAL"),
-            "nodeDescription": _const("the master node"),
+            "nodeDescription": _const(f"the master {self._name} node"),
             "nodeName": _const(""),
             "numExecutors": _const(own.executors if own else 0),
             "description": _const(None),
             "jobs": _p(lambda m: self._children("")),
             "overallLoad": _const({}),
             "primaryView": _const(self._bean("hudson.model.AllView", names, None)),
-            "quietingDown": _p(lambda m: m.quieting),
-            "slaveAgentPort": _const(0),
-            "unlabeledLoad": _const({}),
+            "slaveAgentPort": _const(-1),
             "useCrumbs": _const(False),
             "useSecurity": _const(False),
             "views": _const([self._bean("hudson.model.AllView", names, None)]),
         }
         if self._modern:
+            table["quietingDown"] = _p(lambda m: m.quieting)
+            table["unlabeledLoad"] = _const({})
             table["url"] = _const(self.url)
-            table["assignedLabels"] = table["assignedLabels"]
+        else:
+            table["securedJobs"] = _const([])
         return self._bean("hudson.model.Hudson", table, master)
 
     def _children(self, folder: str) -> list[Bean]:
@@ -114,19 +124,16 @@ class Rows:
 
     def _job_properties(self) -> Table:
         table = {
-            "actions": _p(self._job_actions),
+            "actions": _p(self._definitions_of),
             "description": _p(lambda j: j.description),
             "displayName": _p(lambda j: j.short_name),
-            "displayNameOrNull": _const(None),
-            "fullDisplayName": _p(lambda j: " » ".join(j.name.split("/"))),
-            "fullName": _p(lambda j: j.name),
             "name": _p(lambda j: j.short_name, ALWAYS),
             "url": _p(lambda j: self.url + job_path(j.name), ALWAYS),
             "buildable": _p(lambda j: not j.disabled),
             "builds": _p(lambda j: [self.build(b) for b in list(j.newest_first())[:100]]),
             "color": _p(_color, 2),
             "firstBuild": self._build_link(lambda b: True, oldest=True),
-            "healthReport": _const([]),
+            "healthReport": _p(_health),
             "inQueue": _p(lambda j: self._queued(j) is not None),
             "keepDependencies": _const(False),
             "lastBuild": self._build_link(lambda b: True),
@@ -137,7 +144,7 @@ class Rows:
             "lastUnstableBuild": self._build_link(lambda b: b.result == "UNSTABLE"),
             "lastUnsuccessfulBuild": self._build_link(lambda b: b.result not in (None, "SUCCESS")),
             "nextBuildNumber": _p(lambda j: j.next_number),
-            "property": _p(self._job_property),
+            "property": _p(self._definitions_of, inline=True),
             "queueItem": _p(self._queue_item_of),
             "concurrentBuild": _p(lambda j: j.concurrent),
             "downstreamProjects": _const([]),
@@ -147,12 +154,12 @@ class Rows:
         if self._modern:
             table["allBuilds"] = _p(lambda j: [self.build(b) for b in j.newest_first()], -1)
             table["disabled"] = _p(lambda j: j.disabled)
-            table["labelExpression"] = _p(lambda j: j.label)
-            del table["displayNameOrNull"]
             table["displayNameOrNull"] = _const(None)
+            table["fullDisplayName"] = _p(lambda j: " » ".join(j.name.split("/")))
+            table["fullName"] = _p(lambda j: j.name)
+            table["labelExpression"] = _p(lambda j: j.label)
         else:
-            for name in ("displayNameOrNull", "fullDisplayName", "fullName"):
-                del table[name]
+            table["cascadingChildrenNames"] = _const([])
         return table
 
     def _build_link(self, fits: Callable[[Build], bool], *, oldest: bool = False) -> Property:
@@ -169,11 +176,9 @@ class Rows:
         item = self._queued(job)
         return None if item is None else self.item(item)
 
-    def _job_property(self, job: Job) -> list[Bean]:
-        return [self._definitions(job)] if job.parameters else []
-
-    def _job_actions(self, job: Job) -> list[Any]:
-        return [self._definitions(job)] if job.parameters else []
+    def _definitions_of(self, job: Job) -> list[Bean]:
+        """Old masters, which keep the property in two places, tell it twice."""
+        return [self._definitions(job)] * (1 if self._modern else 2) if job.parameters else []
 
     def _definitions(self, job: Job) -> Bean:
         table = {
@@ -182,7 +187,9 @@ class Rows:
         return self._bean("hudson.model.ParametersDefinitionProperty", table, job)
 
     def _definition(self, parameter: Parameter) -> Bean:
-        value = {"name": _const(parameter.name, 9), "value": _const(_typed(parameter), 9)}
+        value = {"name": _const(parameter.name, 3)}
+        if parameter.kind != "Password":
+            value["value"] = _const(_typed(parameter), 4)
         kind = f"hudson.model.{parameter.kind}Parameter"
         table = {
             "defaultParameterValue": _const(self._bean(f"{kind}Value", value, None), 3),
@@ -207,7 +214,7 @@ class Rows:
             "description": _p(lambda b: b.description),
             "duration": _p(lambda b: b.duration_ms),
             "fullDisplayName": _p(lambda b: f"{' » '.join(b.job.split('/'))} #{b.number}"),
-            "id": _p(lambda b: str(b.number)),
+            "id": _p(lambda b: str(b.number) if self._modern else _stamp(b)),
             "keepLog": _const(False),
             "number": _p(lambda b: b.number, 2),
             "result": _p(lambda b: b.result),
@@ -226,7 +233,10 @@ class Rows:
         return table
 
     def _build_actions(self, build: Build) -> list[Bean]:
-        text = {"shortDescription": _const(f"Started by {build.cause or 'anonymous'}", 3)}
+        text = {
+            "shortDescription": _const(f"Started by {build.cause or 'user anonymous'}", 3),
+            "userName": _const("anonymous", 3),
+        }
         causes = {"causes": _const([self._bean("hudson.model.Cause$UserIdCause", text, None)], 2)}
         return [
             *self._parameter_actions(build.values),
@@ -249,7 +259,7 @@ class Rows:
     # -- the queue -----------------------------------------------------------------------------
 
     def queue(self) -> Bean:
-        table = {"items": _p(lambda m: [self.item(i) for i in m.waiting.values()], inline=True)}
+        table = {"items": _p(lambda m: [self.item(i) for i in m.listed_queue()], inline=True)}
         if self._modern:
             table["discoverableItems"] = _const([])
         return self._bean("hudson.model.Queue", table, self._master)
@@ -276,18 +286,25 @@ class Rows:
             "actions": _p(lambda i: self._parameter_actions(i.values)),
             "blocked": _p(lambda i: i.state == "blocked"),
             "buildable": _p(lambda i: i.state == "buildable"),
-            "id": _p(lambda i: i.id),
-            "inQueueSince": _p(lambda i: i.since_ms),
-            "params": _p(
-                lambda i: "".join(f"\n{n}={v}" for k, n, v in i.values if k != "Password")
-            ),
-            "stuck": _const(False),
+            "params": _p(self._params),
+            "stuck": _p(lambda i: i.stuck),
             "task": _p(self._task),
             "why": _p(lambda i: i.why or None),
         }
         if self._modern:
+            table["id"] = _p(lambda i: i.id)
+            table["inQueueSince"] = _p(lambda i: i.since_ms)
             table["url"] = _p(lambda i: f"queue/item/{i.id}/")
         return table
+
+    def _params(self, item: Item) -> str:
+        rows = [row for row in item.values if row[0] != "Password"]
+        if self._modern:
+            return "".join(f"\n{name}={value}" for _kind, name, value in rows)
+        return "".join(
+            f"\n({'Boolean' if kind == 'Boolean' else 'String'}ParameterValue) {name}='{value}'"
+            for kind, name, value in rows
+        )
 
     def _task(self, item: Item) -> Bean | None:
         job = self._master.jobs.get(item.job)
@@ -321,7 +338,7 @@ class Rows:
             "actions": _const([]),
             "displayName": _p(lambda n: n.name or own, 2),
             "executors": _p(self._executors),
-            "icon": _p(lambda n: "computer-x.gif" if n.is_offline else "computer.gif"),
+            "icon": _p(lambda n: f"computer{'-x' if n.is_offline else ''}.png"),
             "idle": _p(lambda n: not n.running),
             "jnlpAgent": _const(False),
             "launchSupported": _const(True),
@@ -338,6 +355,8 @@ class Rows:
             table["assignedLabels"] = _p(lambda n: [self._label(a) for a in sorted(n.atoms)])
             table["description"] = _p(lambda n: n.description)
             table["offlineCauseReason"] = _p(lambda n: n.offline_reason if n.is_offline else "")
+        else:
+            table["runningJobs"] = _const([])
         return table
 
     def _offline_cause(self, node: Node) -> Bean | None:
@@ -354,6 +373,7 @@ class Rows:
         build = node.running.get(index)
         table = {
             "currentExecutable": _const(None if build is None else self.build(build)),
+            "currentWorkUnit": _const(None if build is None else {}),
             "idle": _const(build is None),
             "likelyStuck": _const(False),
             "number": _const(index),
@@ -361,8 +381,43 @@ class Rows:
         }
         return self._bean("hudson.model.Executor", table, None)
 
+    def label(self, expression: str) -> Bean:
+        """What is known of a label, or of any expression: the nodes it fits, the jobs tied to it.
+        BadLabelExpression if it is none."""
+        master = self._master
+        nodes = [node for node in master.nodes.values() if matches(expression, node.atoms)]
+        tied = [job for job in master.jobs.values() if job.label == expression]
+        up = [node for node in nodes if not node.is_offline]
+        busy = sum(len(node.running) for node in up)
+        total = sum(node.executors for node in up)
+        table = {
+            "actions": _const([]),
+            "busyExecutors": _const(busy),
+            "clouds": _const([]),
+            "description": _const("" if nodes else "invalid label"),
+            "idleExecutors": _const(total - busy),
+            "loadStatistics": _const({}),
+            "name": _const(expression, 2),
+            "nodes": _const([self._node(node) for node in nodes]),
+            "offline": _const(not up),
+            "tiedJobs": _const([self.job(job) for job in tied]),
+            "totalExecutors": _const(total),
+            "propertiesList": _const([]),
+        }
+        return self._bean("hudson.model.labels.LabelAtom", table, None)
+
+    def _node(self, node: Node) -> Bean:
+        table = {
+            "assignedLabels": _const([self._label(name) for name in sorted(node.atoms)]),
+            "mode": _const(node.mode),
+            "nodeDescription": _const(node.description),
+            "nodeName": _const(node.name, 2),
+            "numExecutors": _const(node.executors),
+        }
+        return self._bean("hudson.slaves.DumbSlave", table, None)
+
     def _label(self, name: str) -> Bean:
-        return self._bean("hudson.model.labels.LabelAtom", {"name": _const(name, 2)}, None)
+        return self._bean("hudson.model.labels.LabelAtom", {"name": _const(name, 1)}, None)
 
     def _bean(self, class_name: str, table: Table, subject: Any) -> Bean:
         return Bean(class_name, table, subject)
@@ -370,6 +425,19 @@ class Rows:
 
 def _last(name: str) -> str:
     return name.rpartition("/")[2]
+
+
+def _stamp(build: Build) -> str:
+    return f"{datetime.fromtimestamp(build.started_at_ms / 1000):%Y-%m-%d_%H-%M-%S}"
+
+
+def _health(job: Job) -> list[dict[str, Any]]:
+    done = [b for b in itertools.islice(job.newest_first(), 5) if b.result is not None]
+    if not done:
+        return []
+    good = 100 * sum(1 for b in done if b.result == "SUCCESS") // len(done)
+    text = f"Build stability: {good} % of recent builds went well."
+    return [{"description": text, "iconUrl": "health-80plus.gif", "score": good}]
 
 
 def _past(node: Node) -> list[int]:

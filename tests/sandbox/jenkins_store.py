@@ -24,9 +24,10 @@ _TRANSIENT = ("task", "stopped", "disconnected")
 class Store:
     """Files of one master; with `persistent=False` only logs and workspaces are written."""
 
-    def __init__(self, folder: Path, *, persistent: bool = True) -> None:
+    def __init__(self, folder: Path, *, persistent: bool = True, modern: bool = True) -> None:
         self.folder = folder
         self._persistent = persistent
+        self._modern = modern
         folder.mkdir(parents=True, exist_ok=True)
 
     # -- paths ---------------------------------------------------------------------------------
@@ -104,12 +105,15 @@ class Store:
     def jobs(self) -> Iterator[Job]:
         for path in self._listed("jobs", "*/config.xml"):
             job = Job(unquote(path.parent.name), "")
-            read_job(job, path.read_text(encoding="utf-8"))
+            read_job(job, path.read_text(encoding="utf-8"), modern=self._modern)
             number = path.with_name("nextBuildNumber")
             job.next_number = int(number.read_text()) if number.exists() else 1
             files = path.parent.glob("builds/*.json")
             for file in sorted(files, key=lambda one: int(one.stem)):
                 build = _build(json.loads(file.read_text(encoding="utf-8")))
+                if not self._modern:
+                    # The identity of an old build is its time in seconds.
+                    build.started_at_ms -= build.started_at_ms % 1000
                 job.builds[build.number] = build
             yield job
 

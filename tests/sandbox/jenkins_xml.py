@@ -80,8 +80,9 @@ def job_xml(
     return written(root, modern=modern)
 
 
-def read_job(job: Job, text: str) -> None:
-    """Make the job what its config.xml says. BadConfig if there is no such thing as a job in it."""
+def read_job(job: Job, text: str, *, modern: bool) -> None:
+    """Make the job what its config.xml says. BadConfig if there is no such thing as a job in it.
+    Old masters drop parameters of types they do not know."""
     root = parsed(text)
     if root.tag not in ("project", "hudson.model.FreeStyleProject", "maven2-moduleset"):
         raise BadConfig(f"<{root.tag}> is no job")
@@ -94,7 +95,7 @@ def read_job(job: Job, text: str) -> None:
     job.concurrent = _value(root, "concurrentBuild", "false") == "true"
     job.label = label if label and not can_roam else None
     job.quiet_seconds = float(quiet) if quiet else None
-    job.parameters = tuple(_read_parameters(root))
+    job.parameters = tuple(p for p in _read_parameters(root) if modern or p.kind != "Text")
     job.steps = tuple(_read_step(row) for row in root.findall("builders/hudson.tasks.Shell"))
 
 
