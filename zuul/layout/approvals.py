@@ -7,7 +7,7 @@ import re
 from yaml.nodes import Node
 
 from zuul.layout.context import Context
-from zuul.layout.fields import Fields
+from zuul.lib.yaml_fields import Fields
 from zuul.model.change import normalize_label
 from zuul.model.matching import ApprovalMatcher, ApprovalRules, ChangeFilter
 

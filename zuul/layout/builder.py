@@ -8,7 +8,6 @@ from dataclasses import replace
 from yaml.nodes import Node
 
 from zuul.layout.context import Context
-from zuul.layout.fields import Fields
 from zuul.layout.functions import Functions
 from zuul.layout.jobs import JobEntry, build_jobs, read_jobs
 from zuul.layout.pipelines import read_pipelines
@@ -16,6 +15,7 @@ from zuul.layout.projects import ProjectEntry, ProjectReader
 from zuul.layout.shared_queues import find_queues
 from zuul.layout.templates import read_templates
 from zuul.layout.trees import Sprout
+from zuul.lib.yaml_fields import Fields
 from zuul.model.job import NOOP, Job, JobNode, JobTree
 from zuul.model.layout import Layout, Manager, PipelineConfig, Project, SharedQueue
 

@@ -7,9 +7,9 @@ from pathlib import Path
 
 from yaml.nodes import Node
 
-from zuul.layout.document import Document
-from zuul.layout.fields import Fields
 from zuul.lib.patterns import Pattern, PatternError
+from zuul.lib.yaml_document import Document
+from zuul.lib.yaml_fields import Fields
 
 
 class Context:

@@ -15,8 +15,8 @@ from typing import Any
 from yaml.nodes import Node
 
 from zuul.layout.context import Context
-from zuul.layout.fields import Fields
 from zuul.lib.problems import Problem
+from zuul.lib.yaml_fields import Fields
 
 
 class LoadedFunction:

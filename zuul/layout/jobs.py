@@ -9,11 +9,11 @@ from typing import Any
 from yaml.nodes import Node
 
 from zuul.layout.context import Context
-from zuul.layout.fields import Fields
 from zuul.layout.functions import Functions
 from zuul.layout.metajobs import match_names
 from zuul.layout.trees import problem_of_name
 from zuul.lib.patterns import Pattern
+from zuul.lib.yaml_fields import Fields
 from zuul.model.job import Job, SkipIf
 
 #: replaced by each later entry that states them

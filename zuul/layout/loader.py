@@ -14,8 +14,8 @@ from typing import NamedTuple
 from zuul.errors import LayoutError
 from zuul.layout.builder import build_layout
 from zuul.layout.context import Context
-from zuul.layout.document import Document
 from zuul.lib.problems import ConfigError, Problem
+from zuul.lib.yaml_document import Document
 from zuul.model.layout import Layout
 
 log = logging.getLogger("zuul.Layout")

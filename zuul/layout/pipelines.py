@@ -9,8 +9,8 @@ from yaml.nodes import MappingNode, Node, SequenceNode
 
 from zuul.layout.approvals import read_requirements
 from zuul.layout.context import Context
-from zuul.layout.fields import Fields
 from zuul.layout.triggers import read_triggers
+from zuul.lib.yaml_fields import Fields
 from zuul.model.layout import (
     ActionKind,
     Growth,

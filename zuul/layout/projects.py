@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from yaml.nodes import Node
 
 from zuul.layout.context import Context
-from zuul.layout.fields import Fields
 from zuul.layout.templates import NAME, Template, expand_template
 from zuul.layout.trees import Sprout, problem_of_name, read_tree
+from zuul.lib.yaml_fields import Fields
 from zuul.model.layout import MergeMode, Project
 
 #: Compat: `merge-resolve` is what Zuul's manual says and its validator refuses

@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from yaml.nodes import Node
 
 from zuul.layout.context import Context
-from zuul.layout.fields import Fields
 from zuul.layout.trees import Sprout, read_tree
+from zuul.lib.yaml_fields import Fields
 
 #: given without asking: the last part of the project's name
 NAME = "name"

@@ -11,7 +11,7 @@ from typing import TypeAlias
 
 from yaml.nodes import MappingNode, Node
 
-from zuul.layout.document import Document
+from zuul.lib.yaml_document import Document
 
 Sprout: TypeAlias = dict[str, "Sprout"]
 

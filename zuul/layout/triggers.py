@@ -6,7 +6,7 @@ from yaml.nodes import Node, SequenceNode
 
 from zuul.layout.approvals import read_rules
 from zuul.layout.context import Context
-from zuul.layout.fields import Fields
+from zuul.lib.yaml_fields import Fields
 from zuul.model.change import normalize_label
 from zuul.model.matching import EventFilter
 

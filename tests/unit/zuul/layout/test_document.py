@@ -8,9 +8,9 @@ import pytest
 
 from tests.unit.zuul.layout.texts import file, problems, problems_of
 from zuul.errors import LayoutError
-from zuul.layout.document import MAX_CHARACTERS, MAX_DEPTH, Document
 from zuul.layout.loader import check_layout, check_text, parse_layout
 from zuul.lib.problems import ConfigError, Problem
+from zuul.lib.yaml_document import MAX_CHARACTERS, MAX_DEPTH, Document
 
 
 def located(text: str) -> list[tuple[int, str, str]]:

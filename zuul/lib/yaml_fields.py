@@ -12,7 +12,7 @@ from typing import TypeVar
 
 from yaml.nodes import MappingNode, Node
 
-from zuul.layout.document import Document
+from zuul.lib.yaml_document import Document
 
 T = TypeVar("T")
 
@@ -49,6 +49,13 @@ class Fields:
         for key, (node, _) in self._entries.items():
             if key not in self._asked:
                 self.document.complain(node, f"is not a known key{_hint(key, self._asked)}")
+
+    def pass_over_rest(self) -> None:
+        """Every key that nobody asked for gives a warning; files of other versions have such."""
+        for key, (node, _) in self._entries.items():
+            if key not in self._asked:
+                hint = _hint(key, self._asked)
+                self.document.warn(node, f"is not a known key and is passed over{hint}")
 
     def missing(self, key: str) -> None:
         if isinstance(self.node, MappingNode):
@@ -90,6 +97,16 @@ class Fields:
             return default
         if not least <= value <= most:
             self.document.complain(node, f"expected {least} or more, not {value}")
+            return default
+        return value
+
+    def number(self, key: str, default: T, *, least: float = 0, most: float = 1e9) -> float | T:
+        node = self.take(key)
+        value = None if node is None else self.document.number(node)
+        if node is None or value is None:
+            return default
+        if not least <= value <= most:
+            self.document.complain(node, f"expected {least:g} to {most:g}, not {value:g}")
             return default
         return value
 

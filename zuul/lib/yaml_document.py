@@ -4,11 +4,12 @@ The nodes are libyaml's own: reading them directly gives every value its place f
 costs less than loading plain values would. Where a problem stands inside the file
 (``pipelines[2].trigger``) is worked out only once there is a problem.
 
-Limits stand here too: a layout is written by a person, and no person needs 100 levels.
+Limits stand here too: such a file is written by a person, and no person needs 100 levels.
 """
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterator
 from typing import Any, NoReturn
@@ -128,6 +129,16 @@ class Document:
             return int(node.value)
         self._mistyped(node, "a whole number")
         return None
+
+    def number(self, node: Node) -> float | None:
+        """A number with or without a fraction."""
+        if node.tag != NUMBER or not isinstance(node, ScalarNode):
+            return self.integer(node)
+        value = self._number(node)
+        if value is not None and not math.isfinite(value):
+            self._mistyped(node, "a finite number")
+            return None
+        return value
 
     def flag(self, node: Node) -> bool | None:
         if node.tag == FLAG and node.value in _FLAGS:
