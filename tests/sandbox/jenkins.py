@@ -107,9 +107,10 @@ class SandboxJenkins(People):
         self._thread.start()
         if not self._ready.wait(CALL_SECONDS):
             raise TimeoutError("the sandbox Jenkins did not start")
-        if self._failure is not None:
+        failure: BaseException | None = self._failure
+        if failure is not None:
             self._thread = None
-            raise self._failure
+            raise failure
         return self
 
     def stop(self) -> None:

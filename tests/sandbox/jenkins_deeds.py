@@ -9,9 +9,9 @@ from typing import Any
 from aiohttp import web
 
 from tests.sandbox.jenkins_gate import refused
+from tests.sandbox.jenkins_job_rows import build_path, computer_path, job_path
 from tests.sandbox.jenkins_master import Master
 from tests.sandbox.jenkins_model import Build, Item, Job, Node, Value
-from tests.sandbox.jenkins_rows import build_path, computer_path, job_path
 from tests.sandbox.jenkins_xml import (
     BadConfig,
     is_folder,

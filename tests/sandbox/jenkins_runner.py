@@ -6,9 +6,9 @@ import asyncio
 import os
 from datetime import datetime
 
+from tests.sandbox.jenkins_job_rows import build_path, job_path
 from tests.sandbox.jenkins_master import Master
 from tests.sandbox.jenkins_model import Build, Job
-from tests.sandbox.jenkins_rows import build_path, job_path
 from tests.sandbox.jenkins_runs import execute, is_simple, play
 
 
