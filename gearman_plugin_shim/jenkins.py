@@ -15,7 +15,6 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
-from enum import Enum
 from typing import Any, Final
 
 from gearman_plugin_shim.errors import (
@@ -32,35 +31,13 @@ from gearman_plugin_shim.jenkins_paths import (
     parse_queue_id,
 )
 from gearman_plugin_shim.jenkins_session import JenkinsSession
+from gearman_plugin_shim.model import PostKind, PostOutcome
 
 log = logging.getLogger("zuul.ShimJenkins")
 
 OFFLINE_MESSAGE: Final = "Offline due to Gearman request"
 _ACCEPTED: Final = frozenset({200, 201, 202, 302, 303})
 _XML: Final = "text/xml; charset=utf-8"
-
-
-class PostKind(Enum):
-    """What became of the request for a build."""
-
-    ACCEPTED = "accepted"
-    #: nothing was queued, and asking again would not help
-    REFUSED = "refused"
-    #: nobody knows: it may be queued
-    UNKNOWN = "unknown"
-
-
-@dataclass(frozen=True, slots=True)
-class PostOutcome:
-    """The answer to the request for a build."""
-
-    kind: PostKind
-    #: known where the master tells it
-    queue_id: int | None = None
-    #: 0: no answer
-    status: int = 0
-    #: for people
-    reason: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,17 +98,12 @@ class JenkinsMaster:
         """Take an item out of the queue; one that has left it is no error."""
         try:
             self.session.post_checked("queue/cancelItem", {"id": str(queue_id)})
-        except (JenkinsNotFound, JenkinsRefused) as error:
-            log.debug("Item cancelled the old way master=%s: %s", self.name, error)
-            self._cancel_the_old_way(queue_id)
+        except JenkinsNotFound:
+            log.debug("Queue item has left the queue master=%s id=%d", self.name, queue_id)
 
-    def _cancel_the_old_way(self, queue_id: int) -> None:
-        for path in (f"queue/items/{queue_id}/cancelQueue", f"queue/item/{queue_id}/cancelQueue"):
-            try:
-                self.session.post_checked(path)
-            except JenkinsNotFound:
-                continue
-            return
+    def cancel_index(self, index: int) -> None:
+        """The same for a master whose items have no ids; `index` is its place in the queue now."""
+        self.session.post_checked(f"queue/items/{index}/cancelQueue")
 
     def describe_build(self, job: str, number: int, description: str) -> None:
         """Set the description; HTML, as far as the master allows it."""
@@ -167,18 +139,21 @@ class JenkinsMaster:
 
     def identify(self) -> Identity:
         """Family, version, the user we are there, and what is missing."""
-        tree = {"tree": "jobs[name],mode"}
-        answer = self.session.get("api/json", tree)
-        found = self.session.get_json("api/json", tree)
+        found = self.session.get_json("api/json", {"tree": "jobs[name]"})
+        family, version = self.fetch_version()
         computers = self.session.get_json("computer/api/json", {"tree": "computer[displayName]"})
         jobs, nodes = _count(found, "jobs"), _count(computers, "computer")
-        version = answer.headers.get("x-jenkins")
         troubles = [] if jobs else ["sees no job: Job/Read may be missing"]
         user = self._who(troubles)
         troubles += self._missing(found, computers)
-        family = "Jenkins" if version else "Hudson"
-        version = version or answer.headers.get("x-hudson") or "unknown"
         return Identity(family, version, user, jobs, nodes, tuple(troubles))
+
+    def fetch_version(self) -> tuple[str, str]:
+        """("Jenkins", "2.387.3"), or ("Hudson", "2.2.1"): old masters tell it on pages alone."""
+        headers = self.session.get("").headers
+        if "x-jenkins" in headers:
+            return "Jenkins", headers["x-jenkins"]
+        return "Hudson", headers.get("x-hudson", "unknown")
 
     def _who(self, troubles: list[str]) -> str | None:
         if self.session.user is None:
@@ -197,17 +172,16 @@ class JenkinsMaster:
     def _missing(self, root: Mapping[str, Any], computers: Mapping[str, Any]) -> list[str]:
         """Permissions that can be tried without changing anything."""
         missing = []
-        names = [row.get("displayName") for row in computers.get("computer", ())][1:2]
         jobs = [row.get("name") for row in root.get("jobs", ())][:1]
-        tried = [(computer_path(str(name)), "Computer/ExtendedRead: modes") for name in names]
-        tried += [(job_path(str(name)), "Job/ExtendedRead: config.xml of jobs") for name in jobs]
-        for path, what in tried:
+        for path in (f"{job_path(str(name))}config.xml" for name in jobs):
             try:
-                self.session.get(f"{path}config.xml")
+                self.session.get(path)
             except JenkinsRefused:
-                missing.append(f"may not read {path}config.xml, permission {what}")
+                missing.append(f"may not read {path}: Job/ExtendedRead, for add-parameters")
             except JenkinsNotFound:
                 continue
+        if not computers.get("computer"):
+            missing.append("sees no computer")
         return missing
 
 

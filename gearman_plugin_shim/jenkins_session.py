@@ -127,7 +127,7 @@ class JenkinsSession:
             full = self._next_path(path, answer)
         raise JenkinsBadAnswer(self.master, path, "redirects without end")
 
-    def get_json(self, path: str, query: Mapping[str, str] | None = None) -> Any:
+    def get_json(self, path: str, query: Mapping[str, str] | None = None) -> dict[str, Any]:
         """GET of an object in JSON. Raises JenkinsError, BadAnswer for anything else."""
         answer = self.get(path, query)
         try:
