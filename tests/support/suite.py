@@ -73,8 +73,8 @@ class Suite:
         self.processes: dict[str, Process] = {}
         folder.mkdir(parents=True, exist_ok=True)
         self.layout_path.write_text(layout)
-        self._log_config = folder / "logging.conf"
-        self._log_config.write_text(LOGGING)
+        self.log_config = folder / "logging.conf"
+        self.log_config.write_text(LOGGING)
 
     @property
     def url(self) -> str:
@@ -138,6 +138,10 @@ class Suite:
     def wait_until_ready(self) -> None:
         wanted = [f"build:{name}" for name in self._jobs if self._workers]
         wanted += ["merger:merge"] if self._mergers else []
+        self.wait_for_functions(wanted)
+
+    def wait_for_functions(self, wanted: Sequence[str]) -> None:
+        """Until somebody serves all of these, and the gate has its layout."""
 
         def ready() -> bool:
             for process in self.processes.values():
@@ -221,7 +225,7 @@ port = {self.web_port}
 
 [zuul]
 layout_config = {self.layout_path}
-log_config = {self._log_config}
+log_config = {self.log_config}
 state_dir = {self.folder / "state"}
 pidfile = {self.folder / "zuul.pid"}
 status_url = {self.url}/
@@ -235,7 +239,7 @@ port = {self.gearman_port}
 
 [merger]
 git_dir = {git_dir}
-log_config = {self._log_config}
+log_config = {self.log_config}
 git_user_email = zuul@example.com
 git_user_name = Zuul
 zuul_url = git://127.0.0.1:{port}

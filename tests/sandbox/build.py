@@ -1,0 +1,45 @@
+"""What a Jenkins job of the sandbox runs as its shell step: fetch what the gate prepared, then build.
+
+`python -m tests.sandbox.build --git-base URL -- COMMAND...`: the projects are laid out side by side
+in the current folder, as ZUUL_* of the environment say, and the command runs there. Exit status: the
+command's, or 75 if something could not be fetched.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import sys
+from pathlib import Path
+
+from tests.sandbox.workspace import Workspace, WorkspaceError, changed_projects, list_projects
+
+#: EX_TEMPFAIL
+CANNOT_FETCH = 75
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--git-base", required=True, help="where all other projects are")
+    parser.add_argument("command", nargs="+")
+    options = parser.parse_args()
+    here = Path.cwd()
+    for child in here.iterdir():
+        if child.is_dir():
+            shutil.rmtree(child)
+        else:
+            child.unlink()
+    parameters = {key: value for key, value in os.environ.items() if key.startswith("ZUUL_")}
+    projects = [*changed_projects(parameters), *list_projects(options.git_base)]
+    try:
+        Workspace(here, options.git_base, parameters).prepare(projects)
+    except WorkspaceError as error:
+        print(error, file=sys.stderr)
+        return CANNOT_FETCH
+    sys.stdout.flush()
+    os.execvp(options.command[0], options.command)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
