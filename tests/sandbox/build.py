@@ -1,8 +1,8 @@
-"""What a Jenkins job of the sandbox runs as its shell step: fetch what the gate prepared, then build.
+"""What a Jenkins job of the sandbox runs as its shell step: fetch what the gate prepared, and build.
 
 `python -m tests.sandbox.build --git-base URL -- COMMAND...`: the projects are laid out side by side
-in the current folder, as ZUUL_* of the environment say, and the command runs there. Exit status: the
-command's, or 75 if something could not be fetched.
+in the current folder, as ZUUL_* of the environment say, and the command runs there. Ends with the
+command's exit status, or 75 if something could not be fetched.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import os
 import shutil
+import subprocess
 import sys
 from pathlib import Path
 
@@ -37,8 +38,7 @@ def main() -> int:
     except WorkspaceError as error:
         print(error, file=sys.stderr)
         return CANNOT_FETCH
-    sys.stdout.flush()
-    os.execvp(options.command[0], options.command)
+    return subprocess.run(options.command, check=False).returncode
 
 
 if __name__ == "__main__":
