@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from gearman_plugin_shim.config import ShimConfig
 from gearman_plugin_shim.errors import JenkinsError, JenkinsNotFound
 from gearman_plugin_shim.jenkins import JenkinsMaster
-from gearman_plugin_shim.jenkins_job_xml import BadJobXml, add_parameters
+from gearman_plugin_shim.jenkins_job_xml import STRING, TEXT, BadJobXml, add_parameters
 from gearman_plugin_shim.jenkins_session import session_of
 from zuul.lib.logs import redact
 
@@ -42,7 +42,8 @@ def _change(masters: Sequence[JenkinsMaster], job: str, dry_run: bool) -> bool:
         try:
             before = master.fetch_job_config(job)
             places += 1
-            after = add_parameters(before)
+            family, _ = master.fetch_version()
+            after = add_parameters(before, kind=TEXT if family == "Jenkins" else STRING)
             if after is before:
                 print(f"{job} on {master.name}: declares everything already")
                 continue

@@ -50,7 +50,6 @@ from gearman_plugin_shim.events import (
 )
 from gearman_plugin_shim.jenkins import JenkinsMaster
 from gearman_plugin_shim.jenkins_reader import JenkinsReader
-from gearman_plugin_shim.jenkins_rows import NO_ID
 from gearman_plugin_shim.jenkins_session import session_of
 from gearman_plugin_shim.model import Failure, FailureKind, PostKind, PostOutcome
 from zuul.lib.workers import Lanes, outcome_of
@@ -187,8 +186,8 @@ class MasterExecutor:
                 master.set_offline(url_name)
                 return OfflineSet(name, node)
 
-    def _cancel(self, uuid: str, queue_id: int) -> None:
-        if queue_id != NO_ID:
+    def _cancel(self, uuid: str, queue_id: int | None) -> None:
+        if queue_id:
             self._master.cancel_item(queue_id)
             return
         # The place may belong to another item by the time the request arrives: one build too few

@@ -21,6 +21,10 @@ ZUUL_PARAMETERS: Final = (
     *("ZUUL_REFNAME", "ZUUL_OLDREV", "ZUUL_NEWREV", "ZUUL_VOTING", "ZUUL_NODE"),
     *("BASE_LOG_PATH", "LOG_PATH", "OFFLINE_NODE_WHEN_COMPLETE"),
 )
+#: keeps line ends in values
+TEXT: Final = "hudson.model.TextParameterDefinition"
+#: Hudson 2 drops parameters of a kind that it does not know
+STRING: Final = "hudson.model.StringParameterDefinition"
 _PROPERTY: Final = "hudson.model.ParametersDefinitionProperty"
 _DECLARATION: Final = re.compile(rb"""^(\s*<\?xml\s[^>]*?version\s*=\s*)(['"])1\.1\2""")
 _INDENT: Final = re.compile(rb"[ \t]*\Z")
@@ -37,15 +41,18 @@ class _Places:
     root: str = ""
     #: of `<properties/>` or `<properties>`: start of the tag, end of the tag, start of its end tag
     properties: tuple[int, int, int] | None = None
+    #: Hudson 2 keeps them in <project-properties>, and repeats them by reference in <properties>
     definitions: tuple[int, int, int] | None = None
     #: start of the end tag of the root
     root_end: int = 0
 
 
-def add_parameters(config_xml: bytes, names: Sequence[str] = ZUUL_PARAMETERS) -> bytes:
-    """`config_xml` with a text parameter for each of `names` that it lacks; itself if none.
+def add_parameters(
+    config_xml: bytes, names: Sequence[str] = ZUUL_PARAMETERS, *, kind: str = TEXT
+) -> bytes:
+    """`config_xml` with a parameter for each of `names` that it lacks; itself if none.
 
-    Raises BadJobXml.
+    `kind` is TEXT, or STRING for masters that know no other. Raises BadJobXml.
     """
     places, declared = _read(config_xml)
     missing = [name for name in names if name not in declared]
@@ -53,10 +60,10 @@ def add_parameters(config_xml: bytes, names: Sequence[str] = ZUUL_PARAMETERS) ->
         return config_xml
     newline = b"\r\n" if b"\r\n" in config_xml else b"\n"
     if places.definitions is not None:
-        return _insert(config_xml, places.definitions, _definitions(missing, "        "), newline)
+        return _insert(config_xml, places.definitions, _definitions(missing, kind), newline)
     if places.properties is not None:
-        return _insert(config_xml, places.properties, _property(missing), newline)
-    lines = ["  <properties>", *_property(missing), "  </properties>"]
+        return _insert(config_xml, places.properties, _property(missing, kind), newline)
+    lines = ["  <properties>", *_property(missing, kind), "  </properties>"]
     at = places.root_end
     if config_xml[at : at + 2] != b"</":
         raise BadJobXml("config.xml is empty")
@@ -115,11 +122,11 @@ class _Reader:
                 self.places.root, self.places.root_end = name, place[2]
             case [_, "properties"]:
                 self.places.properties = place
-            case [_, "properties", definitions, "parameterDefinitions"] if definitions == _PROPERTY:
+            case [_, "project-properties", *_, "parameterDefinitions"]:
                 self.places.definitions = place
-            case [_, "properties", definitions, "parameterDefinitions", _, "name"] if (
-                definitions == _PROPERTY
-            ):
+            case [_, "properties", "hudson.model.ParametersDefinitionProperty", _]:
+                self.places.definitions = self.places.definitions or place
+            case [_, *_, "parameterDefinitions", _, "name"]:
                 self.declared.add("".join(self._characters).strip())
         self._path.pop()
 
@@ -155,27 +162,27 @@ def _insert(text: bytes, place: tuple[int, int, int], lines: list[str], newline:
     return before + added + newline + margin + text[end:]
 
 
-def _property(names: Sequence[str]) -> list[str]:
+def _property(names: Sequence[str], kind: str) -> list[str]:
     return [
         f"    <{_PROPERTY}>",
         "      <parameterDefinitions>",
-        *_definitions(names, "        "),
+        *_definitions(names, kind),
         "      </parameterDefinitions>",
         f"    </{_PROPERTY}>",
     ]
 
 
-def _definitions(names: Sequence[str], margin: str) -> list[str]:
+def _definitions(names: Sequence[str], kind: str) -> list[str]:
     lines = []
     for name in names:
         lines += [
-            "<hudson.model.TextParameterDefinition>",
+            f"<{kind}>",
             f"  <name>{escape(name)}</name>",
             "  <description></description>",
             "  <defaultValue></defaultValue>",
-            "</hudson.model.TextParameterDefinition>",
+            f"</{kind}>",
         ]
-    return [margin + line for line in lines]
+    return ["        " + line for line in lines]
 
 
 def _joined(lines: Sequence[str], newline: bytes) -> bytes:

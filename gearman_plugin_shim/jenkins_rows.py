@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
+from urllib.parse import urlsplit
 from xml.etree import ElementTree
 
 from gearman_plugin_shim.jenkins_paths import parse_place
@@ -177,7 +178,7 @@ def parse_build(row: Mapping[str, Any], *, detailed: bool = True) -> BuildInfo |
         return None
     build = BuildId(place.job, place.number)
     if not detailed:
-        return BuildInfo(build, url=url)
+        return BuildInfo(build, url=_shown_url(url))
     node, result, started = row.get("builtOn"), row.get("result"), row.get("timestamp")
     return BuildInfo(
         build,
@@ -188,8 +189,14 @@ def parse_build(row: Mapping[str, Any], *, detailed: bool = True) -> BuildInfo |
         started_at=started / 1000 if isinstance(started, int) else None,
         duration_ms=_integer(row.get("duration"), 0) or None,
         estimated_ms=_integer(row.get("estimatedDuration"), -1),
-        url=url,
+        url=_shown_url(url),
     )
+
+
+def _shown_url(url: object) -> str | None:
+    """For people; a master that calls itself localhost has not been told its name."""
+    host = urlsplit(str(url)).hostname
+    return None if host in (None, "localhost") else str(url)
 
 
 def parse_builds(found: Mapping[str, Any]) -> tuple[BuildInfo, ...]:
@@ -322,7 +329,6 @@ def _params_text(text: object) -> dict[str, str]:
     for line in text.split("\n"):
         match = _PARAMS_LINE.match(line)
         if match is not None:
-            found[match["name"]] = (
-                match["quoted"] if match["quoted"] is not None else match["plain"]
-            )
+            quoted, plain = match["quoted"], match["plain"]
+            found[match["name"]] = plain if quoted is None else quoted
     return found
