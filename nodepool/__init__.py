@@ -1,1 +1,3 @@
-"""Single-use nodes; their part of the suite follows in an issue of its own."""
+"""Single-use nodes: keeps machines of several clouds ready, one build each."""
+
+__version__ = "0.1.0"

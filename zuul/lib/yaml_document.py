@@ -132,8 +132,11 @@ class Document:
 
     def number(self, node: Node) -> float | None:
         """A number with or without a fraction."""
-        if node.tag != NUMBER or not isinstance(node, ScalarNode):
+        if node.tag == INTEGER or (node.tag == TEXT and _QUOTED.fullmatch(node.value)):
             return self.integer(node)
+        if node.tag != NUMBER or not isinstance(node, ScalarNode):
+            self._mistyped(node, "a number")
+            return None
         value = self._number(node)
         if value is not None and not math.isfinite(value):
             self._mistyped(node, "a finite number")

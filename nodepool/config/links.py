@@ -1,0 +1,70 @@
+"""What one part of nodepool.yaml says of another: label -> image -> provider -> diskimage."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from types import MappingProxyType
+
+from yaml.nodes import Node
+
+from nodepool.config.values import DiskImage, LabelConfig, ProviderConfig, TargetConfig
+from zuul.lib.yaml_document import Document
+
+
+@dataclass(slots=True)
+class Parts:
+    """Those that name each other, and where each stands in the file."""
+
+    labels: dict[str, LabelConfig]
+    providers: dict[str, ProviderConfig]
+    targets: dict[str, TargetConfig]
+    diskimages: dict[str, DiskImage]
+    label_nodes: Mapping[str, Node]
+    provider_nodes: Mapping[str, Node]
+
+
+def name_diskimages(parts: Parts) -> None:
+    """Files of the last era leave `diskimage` out: an image is the diskimage of its name."""
+    for name, provider in parts.providers.items():
+        images = {
+            image.name: replace(image, diskimage=image.name)
+            if not image.base_image and not image.diskimage and image.name in parts.diskimages
+            else image
+            for image in provider.images.values()
+        }
+        parts.providers[name] = replace(provider, images=MappingProxyType(images))
+
+
+def check_links(document: Document, parts: Parts) -> None:
+    """Complains of what is named and not there."""
+    for name, label in parts.labels.items():
+        node = parts.label_nodes[name]
+        for provider_name in label.providers:
+            provider = parts.providers.get(provider_name)
+            if provider is None:
+                text = f"label {name} requests non-existent provider {provider_name}"
+                document.complain(node, text, "providers")
+            elif label.image and label.image not in provider.images:
+                text = f"label {name} requests image {label.image}, unknown to {provider_name}"
+                document.complain(node, text, "image")
+    for name, provider in parts.providers.items():
+        node = parts.provider_nodes[name]
+        for image in provider.images.values():
+            if image.diskimage and image.diskimage not in parts.diskimages:
+                text = f"image {image.name} is made of the unknown diskimage {image.diskimage}"
+                document.complain(node, text, "images")
+            elif not image.diskimage and not image.base_image:
+                text = f"image {image.name} has no base-image and no diskimage: nothing makes it"
+                document.warn(node, text, "images")
+    _warn_of_the_unused(document, parts)
+
+
+def _warn_of_the_unused(document: Document, parts: Parts) -> None:
+    if parts.labels and not parts.targets:
+        document.warn(document.root, "there are labels but no targets: nothing is launched")
+    for name, label in parts.labels.items():
+        room = [parts.providers[p].max_servers for p in label.providers if p in parts.providers]
+        if room and 0 < max(room) < label.machines:
+            text = f"a node of {name} takes {label.machines} machines; no provider may have as many"
+            document.warn(parts.label_nodes[name], text, "subnodes")

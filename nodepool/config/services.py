@@ -1,0 +1,71 @@
+"""The short parts of nodepool.yaml: cron, ZeroMQ publishers, Gearman and ZooKeeper servers."""
+
+from __future__ import annotations
+
+import re
+
+from nodepool.config.cron import parse_cron
+from nodepool.config.reading import is_nothing, maps, require_name, word
+from nodepool.config.values import CronConfig, ServerAddress
+from zuul.lib.yaml_fields import Fields
+
+_ZMQ = re.compile(r"(tcp://([\w.-]+|\[[0-9a-fA-F:.]+\]):\d{1,5}|ipc://\S+)", re.ASCII)
+
+
+def read_cron(parent: Fields) -> CronConfig:
+    node = parent.take("cron")
+    default = CronConfig()
+    if node is None or is_nothing(node):
+        return default
+    fields = Fields(parent.document, node)
+    # Files of 2013 say update-image.
+    image_update = _schedule(fields, "update-image", default.image_update)
+    config = CronConfig(
+        image_update=_schedule(fields, "image-update", image_update),
+        cleanup=_schedule(fields, "cleanup", default.cleanup),
+        check=_schedule(fields, "check", default.check),
+    )
+    fields.pass_over_rest()
+    return config
+
+
+def _schedule(fields: Fields, key: str, default: str) -> str:
+    node = fields.take(key)
+    text = None if node is None else fields.document.text(node)
+    if node is None or text is None:
+        return default
+    try:
+        parse_cron(text)
+    except ValueError as error:
+        fields.document.complain(node, str(error))
+    return text
+
+
+def read_publishers(parent: Fields) -> tuple[str, ...]:
+    """Addresses, each once."""
+    node = parent.take("zmq-publishers")
+    if node is None or is_nothing(node):
+        return ()
+    document = parent.document
+    found: dict[str, None] = {}
+    for item in document.sequence(node):
+        address = document.text(item)
+        if address is None:
+            continue
+        if not _ZMQ.fullmatch(address):
+            document.complain(item, f"expected tcp://HOST:PORT, not {address!r}")
+        found[address] = None
+    return tuple(found)
+
+
+def read_servers(parent: Fields, key: str, port: int) -> tuple[ServerAddress, ...]:
+    found = []
+    for fields in maps(parent, key):
+        address = ServerAddress(
+            host=require_name(fields, "host"),
+            port=fields.integer("port", port, least=1, most=65535),
+            chroot=word(fields, "chroot", ""),
+        )
+        fields.pass_over_rest()
+        found.append(address)
+    return tuple(found)

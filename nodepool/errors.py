@@ -1,0 +1,71 @@
+"""Nodepool's exceptions. Expected outcomes are values; these are for what broke.
+
+The docstring of a class is its default message; evidence is kept as attributes. The edges raise
+them among themselves; what the core is told is an event with a `Fault`.
+"""
+
+from __future__ import annotations
+
+
+class NodepoolError(Exception):
+    """Nodepool met a problem."""
+
+    def __init__(self, message: str = "") -> None:
+        super().__init__(message or (type(self).__doc__ or "").strip())
+
+
+class ProviderError(NodepoolError):
+    """A cloud did not do what was asked."""
+
+    def __init__(self, message: str = "", *, provider: str = "") -> None:
+        super().__init__(message)
+        self.provider = provider
+
+
+class QuotaExceeded(ProviderError):
+    """The cloud account has no room for more."""
+
+
+class ServerNotFound(ProviderError):
+    """The cloud knows no such server."""
+
+
+class ServerFault(ProviderError):
+    """The server went to ERROR."""
+
+
+class ProviderTimeout(ProviderError):
+    """The cloud did not answer in time; whether it did what was asked is unknown."""
+
+
+class LaunchError(NodepoolError):
+    """A node could not be made ready."""
+
+    def __init__(self, message: str = "", *, stat_key: str = "error.unknown") -> None:
+        super().__init__(message)
+        #: the last part of the statsd key `nodepool.launch.…`
+        self.stat_key = stat_key
+
+
+class ImageError(NodepoolError):
+    """An image could not be built."""
+
+
+class JenkinsError(NodepoolError):
+    """A target did not do what was asked."""
+
+    def __init__(self, message: str = "", *, target: str = "") -> None:
+        super().__init__(message)
+        self.target = target
+
+
+class StoreError(NodepoolError):
+    """The database cannot be read or written."""
+
+
+class RowConflict(StoreError):
+    """Somebody else changed the row first."""
+
+
+class BuildEventError(NodepoolError):
+    """A ZeroMQ message is no build event."""

@@ -1,0 +1,326 @@
+"""nodepool.yaml: every key, every era, all problems at once."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from nodepool.config import (
+    Text,
+    check_config,
+    check_text,
+    parse_config,
+    read_config,
+)
+from nodepool.config.difference import compare
+from tests.support.services import unavailable
+from zuul.lib.problems import ConfigError, Problem
+from zuul.lib.secret import STARS, Secret
+
+ROOT = Path(__file__).parents[4]
+DATA = ROOT.parent / "shared" / "data"
+
+GOOD = """\
+script-dir: /etc/nodepool/scripts
+zmq-publishers: ['tcp://jenkins01.example.org:8888']
+gearman-servers:
+  - host: zuul.example.org
+labels:
+  - name: trusty
+    image: trusty
+    min-ready: 3
+    providers: [{name: one}, {name: two}]
+providers:
+  - name: one
+    cloud: one
+    max-servers: 10
+    images: [{name: trusty, min-ram: 8192, base-image: Trusty, setup: prepare.sh}]
+  - name: two
+    max-servers: 5
+    rate: 1
+    images: [{name: trusty, min-ram: 8192, base-image: Trusty}]
+targets:
+  - name: jenkins01
+"""
+
+
+def problems(text: str) -> list[str]:
+    return [f"{each.line}:{each.key}: {each.text}" for each in check_text(Text(text, "f")).problems]
+
+
+def warnings(text: str) -> list[str]:
+    checked = check_text(Text(text, "f"))
+    assert checked.problems == ()
+    return [f"{each.line}:{each.key}: {each.text}" for each in checked.warnings]
+
+
+def test_a_good_file() -> None:
+    config = parse_config(GOOD, "f")
+    assert list(config.labels) == ["trusty"]
+    assert config.labels["trusty"].providers == ("one", "two")
+    assert config.providers["two"].cloud.rate == 1.0
+    assert config.providers["one"].images["trusty"].setup == "prepare.sh"
+    assert config.gearman_servers[0].port == 4730
+    assert config.warnings == ()
+
+
+def test_defaults_are_the_contract_s() -> None:
+    config = parse_config(GOOD, "f")
+    provider = config.providers["one"]
+    image = provider.images["trusty"]
+    assert (provider.cloud.rate, provider.boot_timeout, provider.launch_timeout) == (1, 60, 3600)
+    assert (image.username, image.user_home) == ("jenkins", "/home/jenkins")
+    assert image.private_key == "/var/lib/jenkins/.ssh/id_rsa"
+    assert config.targets["jenkins01"].hostname == "{label.name}-{provider.name}-{node_id}"
+    assert (config.cron.image_update, config.cron.cleanup) == ("14 2 * * *", "* * * * *")
+    text = GOOD.replace("    min-ready: 3\n", "")
+    assert parse_config(text, "f").labels["trusty"].min_ready == 2
+
+
+@pytest.mark.parametrize(
+    ("year", "labels", "providers", "servers"),
+    [("openstack-2013", 4, 6, 429), ("openstack-2016", 10, 10, 743)],
+)
+def test_the_real_files_load_unmodified(
+    year: str, labels: int, providers: int, servers: int
+) -> None:
+    path = DATA / year / "nodepool.yaml"
+    if not path.exists():
+        unavailable(f"the real configuration is not there: {path}")
+    checked = check_config(path)
+    assert (checked.problems, checked.warnings) == ((), ())
+    assert checked.config is not None
+    assert len(checked.config.labels) == labels
+    assert len(checked.config.providers) == providers
+    assert sum(each.max_servers for each in checked.config.providers.values()) == servers
+
+
+def test_targets_images_of_2013_are_labels() -> None:
+    text = """\
+cron: {update-image: 1 2 3 4 5}
+providers:
+  - {name: p, max-servers: 5, images: [{name: i, min-ram: 1, base-image: b}]}
+  - {name: q, max-servers: 5, images: [{name: i, min-ram: 1, base-image: b}]}
+targets:
+  - name: t
+    images: [{name: i, providers: [{name: p, min-ready: 3}, {name: q, min-ready: 1}]}]
+  - name: u
+    images: [{name: i, providers: [{name: p, min-ready: 2}]}]
+  - name: v
+"""
+    config = parse_config(text, "f")
+    label = config.labels["i"]
+    assert (label.min_ready, label.providers, label.targets) == (6, ("p", "q"), ("t", "u"))
+    assert config.cron.image_update == "1 2 3 4 5"
+    assert problems(text.replace("{name: q, min-ready: 1}", "{name: r, min-ready: 1}")) == [
+        "7:targets[0].images[0].providers: label i requests non-existent provider r"
+    ]
+
+
+def test_all_problems_come_at_once_with_line_and_key() -> None:
+    text = """\
+labels:
+  - name: a
+    image: nothing
+    providers: [{name: p}, {name: nobody}]
+  - name: a
+    image: i
+    providers: []
+providers:
+  - name: p
+    max-servers: many
+    rate: fast
+    images:
+      - name: i
+        min-ram: 1
+        diskimage: none
+        setup: ../x.sh
+      - min-ram: -1
+targets:
+  - name: t
+    hostname: '{label.__class__}'
+    jenkins: {url: 'ftp://x'}
+cron: {check: 60 * * * *}
+zmq-publishers: [localhost]
+gearman-servers: [{port: 99999}]
+"""
+    assert problems(text) == [
+        "2:labels[0].image: label a requests image nothing, unknown to p",
+        "2:labels[0].providers: label a requests non-existent provider nobody",
+        "5:labels[1].name: 'a' stands in line 2 already",
+        "9:providers[0].images: image i is made of the unknown diskimage none",
+        "10:providers[0].max-servers: expected a whole number, not text",
+        "11:providers[0].rate: expected a number, not text",
+        "16:providers[0].images[0].setup: expected the name of a file in script-dir, not '../x.sh'",
+        "17:providers[0].images[1].min-ram: expected 0 or more, not -1",
+        "17:providers[0].images[1].name: is required",
+        "20:targets[0].hostname: {label.__class__} is not a field; there are "
+        "label, label.name, node_id, provider, provider.name, timestamp",
+        "21:targets[0].jenkins.apikey: is required",
+        "21:targets[0].jenkins.url: expected an http:// or https:// URL",
+        "21:targets[0].jenkins.user: is required",
+        "22:cron.check: minute: expected 0 to 59: '60'",
+        "23:zmq-publishers[0]: expected tcp://HOST:PORT, not 'localhost'",
+        "24:gearman-servers[0].host: is required",
+        "24:gearman-servers[0].port: expected 1 or more, not 99999",
+    ]
+
+
+def test_unknown_keys_are_warned_of_and_passed_over() -> None:
+    text = GOOD.replace("    max-servers: 10", "    max-servers: 10\n    max-serves: 3")
+    assert warnings(text + "web: true\n") == [
+        "14:providers[0].max-serves: is not a known key and is passed over; "
+        "did you mean max-servers?",
+        "22:web: is not a known key and is passed over",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("boot-timeout", "0"),
+        ("api-timeout", "0"),
+        ("launch-timeout", "soon"),
+        ("max-servers", "-2"),
+        ("image-type", "iso"),
+        ("networks", "[{name: a, net-id: b}]"),
+        ("networks", "[{}]"),
+        ("template-hostname", "'{image.name'"),
+        ("template-hostname", "'{image.name!r}'"),
+        ("ipv6-preferred", "3"),
+    ],
+)
+def test_bad_values_of_a_provider(key: str, value: str) -> None:
+    text = GOOD.replace("    rate: 1\n", f"    rate: 1\n    {key}: {value}\n")
+    text = text.replace("    max-servers: 5\n", "") if key == "max-servers" else text
+    (problem,) = problems(text)
+    assert f"providers[1].{key}" in problem
+
+
+def test_a_provider_drains_with_minus_one() -> None:
+    config = parse_config(GOOD.replace("max-servers: 10", "max-servers: -1"), "f")
+    assert config.providers["one"].max_servers == -1
+
+
+def test_images_of_the_last_era_are_the_diskimage_of_their_name() -> None:
+    text = GOOD.replace("base-image: Trusty}", "meta: {a: 1}}") + "diskimages: [{name: trusty}]\n"
+    images = parse_config(text, "f").providers["two"].images
+    assert (images["trusty"].diskimage, images["trusty"].meta) == ("trusty", (("a", "1"),))
+    (warning,) = warnings(GOOD.replace(", base-image: Trusty}", "}"))
+    assert "has no base-image and no diskimage" in warning
+
+
+def test_too_much_meta_is_left_out() -> None:
+    meta = "{a: 1, b: 2, c: 3, d: 4, e: 5, f: 6}"
+    text = GOOD.replace("base-image: Trusty}", f"base-image: Trusty, meta: {meta}}}")
+    (warning,) = warnings(text)
+    assert "at most 5 entries" in warning
+    assert parse_config(text, "f").providers["two"].images["trusty"].meta == ()
+
+
+def test_a_label_that_fits_nowhere_is_warned_of() -> None:
+    text = GOOD.replace("    min-ready: 3\n", "    min-ready: 3\n    subnodes: 10\n")
+    assert warnings(text) == [
+        "6:labels[0].subnodes: a node of trusty takes 11 machines; no provider may have as many"
+    ]
+
+
+SECURE = """\
+[database]
+dburi: sqlite:////tmp/x
+[jenkins "jenkins01"]
+url: http://jenkins01/
+user: nodepool
+apikey: s3cret
+credentials: abc
+"""
+
+
+def test_secure_conf_has_the_logins() -> None:
+    config = parse_config(GOOD, "f", Text(SECURE, "s"))
+    jenkins = config.targets["jenkins01"].jenkins
+    assert jenkins is not None
+    assert (jenkins.url, jenkins.user, jenkins.credentials_id) == (
+        "http://jenkins01",
+        "nodepool",
+        "abc",
+    )
+    assert jenkins.apikey.reveal() == "s3cret"
+    assert config.dburi.reveal() == "sqlite:////tmp/x"
+    assert "s3cret" not in repr(config)
+    assert {each.reveal() for each in config.secrets()} == {"s3cret", "sqlite:////tmp/x"}
+
+
+def test_problems_of_secure_conf_come_along() -> None:
+    secure = SECURE.replace("user: nodepool\n", "") + '[jenkins "else"]\nurl: x\n[smtp]\na=b\n'
+    checked = check_text(Text(GOOD.replace("rate: 1", "rate: x"), "f"), Text(secure, "s"))
+    assert checked.config is None
+    assert [(each.source, each.line, each.key) for each in checked.problems] == [
+        ("f", 17, "providers[1].rate"),
+        ("s", 3, 'jenkins "jenkins01".user'),
+        ("s", 7, 'jenkins "else".apikey'),
+        ("s", 7, 'jenkins "else".user'),
+        ("s", 8, 'jenkins "else".url'),
+    ]
+    assert [each.line for each in checked.warnings] == [7, 9]
+
+
+def test_logins_of_the_first_era_stand_in_nodepool_yaml() -> None:
+    text = GOOD.replace(
+        "- name: jenkins01",
+        "- name: jenkins01\n    jenkins: {url: 'http://j/', user: u, apikey: k, test-job: t}",
+    )
+    target = parse_config(text + "dburi: mysql://u:pw@h/n\n", "f").targets["jenkins01"]
+    assert target.jenkins is not None
+    assert (target.jenkins.url, target.test_job, repr(target.jenkins.apikey)) == (
+        "http://j",
+        "t",
+        STARS,
+    )
+
+
+def test_files_that_cannot_be_read(tmp_path: Path) -> None:
+    checked = check_config(tmp_path / "a", tmp_path / "b")
+    assert [each.text for each in checked.problems] == [
+        "cannot be read: No such file or directory"
+    ] * 2
+    main = tmp_path / "nodepool.yaml"
+    main.write_text(GOOD)
+    assert len(check_config(main, tmp_path / "b").problems) == 1
+    main.write_bytes(b"labels: \xff")
+    with pytest.raises(ConfigError, match="is not UTF-8 at byte 8"):
+        read_config(main)
+
+
+@pytest.mark.parametrize("text", ["", "[]", "labels", "labels: {a: b}", "labels: [1]", "a: [", "1"])
+def test_what_is_no_configuration(text: str) -> None:
+    assert problems(text)
+
+
+def test_empty_lists_are_allowed() -> None:
+    text = "labels:\nproviders:\ntargets:\ncron:\nzmq-publishers:\ngearman-servers:\ndiskimages:\n"
+    config = parse_config(text, "f")
+    assert (len(config.labels), len(config.providers), config.zmq_publishers) == (0, 0, ())
+
+
+def test_a_reload_touches_what_differs() -> None:
+    old = parse_config(GOOD, "f")
+    assert not any(bool(part) for part in (compare(old, old).clouds, compare(old, old).targets))
+    text = GOOD.replace("max-servers: 10", "max-servers: 20").replace("rate: 1\n", "rate: 2\n")
+    text = text.replace("jenkins01.example", "jenkins02.example").replace("- name: j", "- name: k")
+    found = compare(old, parse_config(text + "cron: {check: 1 * * * *}\n", "f"))
+    assert found.clouds.changed == {"two"}
+    assert found.providers.changed == {"one", "two"}
+    assert (found.targets.added, found.targets.removed) == ({"kenkins01"}, {"jenkins01"})
+    assert (len(found.publishers.added), len(found.publishers.removed)) == (1, 1)
+    assert (found.crons, found.gearman, found.database) == ({"check"}, False, False)
+    assert not found.labels
+
+
+def test_the_file_s_name_and_warnings_make_no_difference_to_parts() -> None:
+    first, second = parse_config(GOOD, "f"), parse_config(GOOD + "unknown: 1\n", "f")
+    assert first == second
+    assert first != replace(second, dburi=Secret("sqlite://"))
+    assert isinstance(second.warnings[0], Problem)
