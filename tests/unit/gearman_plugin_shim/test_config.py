@@ -30,15 +30,15 @@ def test_the_sample_is_right() -> None:
 def test_every_option_of_the_sample_that_is_commented_out_has_its_default() -> None:
     text = SAMPLE.read_text("utf-8")
     said = parse_config(text, "s")
+    # Files and addresses are examples; the rest of what is commented out is the default.
+    examples = (";ssl", ";http_host", ";dburi", ";log_config", ";ca", "; ")
+    lines = text.splitlines()
     spelt = "\n".join(
-        line[1:]
-        if line.startswith((";port", ";http_port", ";kept", ";poll", ";jobs_poll"))
-        or line.startswith((";timeout", ";grace", ";queue", ";conn", ";abort", ";accept"))
-        else line
-        for line in text.splitlines()
+        line[1:] if line.startswith(";") and not line.startswith(examples) else line
+        for line in lines
     )
     assert parse_config(spelt, "s") == said
-    assert spelt != text.rstrip("\n")
+    assert spelt.count(";") < text.count(";") - 8
 
 
 def test_defaults() -> None:

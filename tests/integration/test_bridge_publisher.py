@@ -1,0 +1,132 @@
+"""Build events over real sockets: ZeroMQ for those who listen, HTTP for those who missed some."""
+
+from __future__ import annotations
+
+import json
+import socket
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+import zmq
+
+from gearman_plugin_shim.events_http import EventsServer
+from gearman_plugin_shim.publisher import BuildEvent, EventHistory, Publisher
+
+pytestmark = pytest.mark.integration
+
+WAIT_SECONDS = 10.0
+
+
+def eventually(condition: Callable[[], object]) -> None:
+    deadline = time.monotonic() + WAIT_SECONDS
+    while not condition():
+        assert time.monotonic() < deadline, "it did not come about in time"
+        time.sleep(0.01)
+
+
+def event(number: int, node: str | None = "n1") -> BuildEvent:
+    return BuildEvent("onStarted", json.dumps({"name": "ünit", "number": number}), node)
+
+
+@pytest.fixture
+def subscriber() -> Iterator[Callable[[str], zmq.Socket[bytes]]]:
+    context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
+    opened: list[zmq.Socket[bytes]] = []
+
+    def connect(address: str) -> zmq.Socket[bytes]:
+        sub = context.socket(zmq.SUB)
+        opened.append(sub)
+        sub.rcvtimeo = int(WAIT_SECONDS * 1000)
+        sub.connect(address)
+        sub.subscribe(b"")
+        return sub
+
+    yield connect
+    for sub in opened:
+        sub.close(linger=0)
+    context.term()
+
+
+def test_a_frame_is_word_space_and_json(
+    subscriber: Callable[[str], zmq.Socket[bytes]],
+) -> None:
+    publisher = Publisher("tcp://127.0.0.1:*", EventHistory(10))
+    publisher.start()
+    eventually(lambda: publisher.address)
+    assert publisher.address is not None
+    sub = subscriber(publisher.address)
+
+    def heard() -> bytes:
+        # A subscription takes a moment to arrive; what was sent before it is not heard.
+        publisher.publish(event(1))
+        return sub.recv() if sub.poll(50) else b""
+
+    frames: list[bytes] = []
+    eventually(lambda: frames.append(heard()) or frames[-1])
+    assert frames[-1] == b'onStarted {"name": "\\u00fcnit", "number": 1}'
+    publisher.publish(event(2))
+    publisher.stop()
+    last = b""
+    while not last.endswith(b'"number": 2}'):
+        last = sub.recv()
+
+
+def test_an_address_in_use_is_tried_until_it_is_free(caplog: pytest.LogCaptureFixture) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        publisher = Publisher(f"tcp://127.0.0.1:{port}", EventHistory(10))
+        publisher.start()
+        eventually(lambda: any("cannot be published" in each.message for each in caplog.records))
+        assert publisher.address is None
+    eventually(lambda: publisher.address)
+    publisher.stop()
+
+
+def test_the_last_events_of_a_node_are_told_over_http() -> None:
+    history = EventHistory(2)
+    publisher = Publisher(None, history, clock=lambda: 99.5)
+    publisher.start()
+    for number in range(4):
+        publisher.publish(event(number))
+    publisher.publish(event(9, node=None))
+    server = EventsServer("127.0.0.1", 0, history)
+    server.start()
+
+    def ask(query: str) -> dict[str, Any]:
+        url = f"http://127.0.0.1:{server.port}/events{query}"
+        with urllib.request.urlopen(url, timeout=WAIT_SECONDS) as answer:
+            found: dict[str, Any] = json.load(answer)
+            return found
+
+    try:
+        told = ask("?node=n1")
+        assert told["id"] == history.id
+        assert told["last"] == 5
+        assert told["events"][0] == {
+            "number": 3,
+            "at": 99.5,
+            "event": "onStarted",
+            "build": {"name": "ünit", "number": 2},
+        }
+        assert [each["number"] for each in told["events"]] == [3, 4]
+        assert [each["number"] for each in ask("?since=3")["events"]] == [4, 5]
+        assert [each["number"] for each in ask("?node=")["events"]] == [5]
+        assert ask("?node=other")["events"] == []
+        for bad in ("?since=x", "/more"):
+            with pytest.raises(urllib.error.HTTPError) as caught:
+                ask(bad)
+            caught.value.close()
+    finally:
+        server.stop()
+        publisher.stop()
+
+
+def test_nodes_that_were_not_heard_of_for_long_are_forgotten() -> None:
+    history = EventHistory(5, nodes=2)
+    for node in ("a", "b", "a", "c"):
+        history.add(event(1, node), 0.0)
+    assert [kept.event.node for kept in history.since(0)] == ["a", "a", "c"]
