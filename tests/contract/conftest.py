@@ -9,8 +9,11 @@ from typing import Any
 import pytest
 
 from tests.contract.gerrit_site import GerritSite
+from tests.contract.jenkins_site import JenkinsSite
 from tests.sandbox.gerrit import SandboxGerrit
+from tests.sandbox.jenkins import SandboxJenkins
 from tests.support.real_gerrit import RealGerrit, RealGerritUnavailable
+from tests.support.real_hudson import real_hudsons
 
 
 @pytest.fixture(scope="session")
@@ -42,4 +45,44 @@ def site(request: pytest.FixtureRequest) -> GerritSite:
     """Each of the two in turn."""
     found: Any = request.getfixturevalue(f"{request.param}_site")
     assert isinstance(found, GerritSite)
+    return found
+
+
+JENKINS_KINDS = [
+    "sandbox-modern",
+    "sandbox-old",
+    pytest.param("real-hudson", marks=pytest.mark.real),
+]
+
+
+@pytest.fixture(scope="session")
+def sandbox_modern(tmp_path_factory: pytest.TempPathFactory) -> Iterator[JenkinsSite]:
+    with SandboxJenkins(tmp_path_factory.mktemp("jenkins")) as jenkins:
+        site = JenkinsSite("sandbox-modern", jenkins)
+        yield site
+        site.close()
+
+
+@pytest.fixture(scope="session")
+def sandbox_old(tmp_path_factory: pytest.TempPathFactory) -> Iterator[JenkinsSite]:
+    with SandboxJenkins(tmp_path_factory.mktemp("hudson"), modern=False) as jenkins:
+        site = JenkinsSite("sandbox-old", jenkins)
+        yield site
+        site.close()
+
+
+@pytest.fixture(scope="session")
+def real_hudson() -> Iterator[JenkinsSite]:
+    """Skips where the real one cannot be had; in CI that is a failure."""
+    with real_hudsons(1) as [hudson]:
+        site = JenkinsSite("real-hudson", hudson)
+        yield site
+        site.close()
+
+
+@pytest.fixture(params=JENKINS_KINDS)
+def jenkins_site(request: pytest.FixtureRequest) -> JenkinsSite:
+    """Each of the three in turn."""
+    found: Any = request.getfixturevalue(request.param.replace("-", "_"))
+    assert isinstance(found, JenkinsSite)
     return found

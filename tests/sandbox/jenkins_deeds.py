@@ -63,7 +63,8 @@ class Deeds:
         return self.build_with_parameters(job, {**form, **given})
 
     def _queued(self, job: Job, values: tuple[Value, ...], form: Form) -> web.Response:
-        if job.disabled:
+        # Old masters queue it all the same when it has parameters, and drop it there.
+        if job.disabled and (self._modern or not job.parameters):
             return refused(409 if self._modern else 500, f"{job.name} is not buildable")
         delay = form.get("delay")
         try:

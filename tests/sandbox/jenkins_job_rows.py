@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 from urllib.parse import quote
 
-from tests.sandbox.jenkins_master import Master
+from tests.sandbox.jenkins_master import Master, now_ms
 from tests.sandbox.jenkins_model import Build, Item, Job, Node, Parameter, Value
 from tests.sandbox.jenkins_tree import Bean, Property
 
@@ -227,7 +227,7 @@ class JobRows:
             "params": prop(self._params),
             "stuck": prop(lambda i: i.stuck),
             "task": prop(self._task),
-            "why": prop(lambda i: i.why or None),
+            "why": prop(lambda i: i.said(now_ms())),
         }
         if self._modern:
             table["id"] = prop(lambda i: i.id)

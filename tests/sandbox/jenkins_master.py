@@ -89,10 +89,10 @@ class Master:
         self.poke()
 
     def drop_node(self, name: str) -> None:
-        """Delete a node: what runs on it is aborted."""
+        """Delete a node: what runs on it is aborted; by old masters, failed."""
         node = self.nodes.pop(name)
         for build in list(node.running.values()):
-            self.stop_build(build)
+            self.stop_build(build, disconnected=not self.modern)
         self.store.drop_node(name)
         self.poke()
 
@@ -108,7 +108,7 @@ class Master:
         self, job: Job, values: tuple[Value, ...], delay: float | None, cause: str = ""
     ) -> Item:
         """The new item, or the waiting one it is equal to."""
-        now = _now_ms()
+        now = now_ms()
         quiet = self.quiet_seconds if job.quiet_seconds is None else job.quiet_seconds
         due = now + int((quiet if delay is None else delay) * 1000)
         for item in self.waiting.values():
@@ -149,13 +149,13 @@ class Master:
             self._timers.discard(timer)
             self.poke()
 
-        timer = loop.call_later(max(0.0, (due_ms - _now_ms()) / 1000), due)
+        timer = loop.call_later(max(0.0, (due_ms - now_ms()) / 1000), due)
         self._timers.add(timer)
 
     def _leave(self, item: Item) -> None:
         item.state = "left"
         item.why = ""
-        item.left_at_ms = now = _now_ms()
+        item.left_at_ms = now = now_ms()
         self.waiting.pop(item.id, None)
         self.left[item.id] = item
         for old in itertools.takewhile(
@@ -172,9 +172,7 @@ class Master:
 
     def _consider(self, item: Item) -> None:
         job = self.jobs[item.job]
-        if item.due_ms > _now_ms():
-            seconds = (item.due_ms - _now_ms()) / 1000
-            item.why = f"In the quiet period. Expires in {seconds:.1f} sec"
+        if item.due_ms > now_ms():
             # The loop's clock and the wall's differ by a little.
             self._look_at(item.due_ms)
             return
@@ -188,7 +186,7 @@ class Master:
             return
         if item.state != "buildable":
             item.state = "buildable"
-            item.buildable_ms = _now_ms()
+            item.buildable_ms = now_ms()
         if self.quieting or self.faults.queue_stuck:
             item.why = f"{'Jenkins' if self.modern else 'Hudson'} is about to shut down"
             return
@@ -225,6 +223,9 @@ class Master:
 
     def _why_waiting(self, job: Job) -> tuple[str, bool]:
         able = [node for node in self.nodes.values() if self.fits(node, job)]
+        if not self.modern and set(self.nodes) == {""}:
+            # An old master alone does not look at labels when it says why.
+            return "Waiting for next available executor", not able
         if all(node.is_offline for node in able):
             nothing = self.modern and not able
             words = "There are no nodes with the label" if nothing else "All nodes of label"
@@ -246,7 +247,7 @@ class Master:
             node=node.name,
             executor=executor,
             values=item.values,
-            started_at_ms=_now_ms(),
+            started_at_ms=now_ms(),
             estimated_ms=job.estimated_ms(),
             cause=item.cause,
         )
@@ -258,7 +259,7 @@ class Master:
 
     def ended(self, job: Job, build: Build, result: str) -> None:
         """A build's steps are over; its executor is free."""
-        build.duration_ms = _now_ms() - build.started_at_ms
+        build.duration_ms = now_ms() - build.started_at_ms
         build.building = False
         job.running.pop(build.number, None)
         node = self.nodes.get(build.node)
@@ -346,5 +347,5 @@ def _parents(name: str) -> list[str]:
     return ["/".join(parts[: i + 1]) for i in range(len(parts))]
 
 
-def _now_ms() -> int:
+def now_ms() -> int:
     return int(time.time() * 1000)

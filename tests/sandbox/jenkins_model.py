@@ -142,3 +142,10 @@ class Item:
     #: the build it became
     number: int | None = None
     left_at_ms: int = 0
+
+    def said(self, now_ms: int) -> str | None:
+        """Why it waits, in the master's words."""
+        if self.state == "waiting":
+            seconds = max(0, self.due_ms - now_ms) / 1000
+            return f"In the quiet period. Expires in {seconds:.1f} sec"
+        return self.why or None

@@ -97,7 +97,7 @@ class Call:
                 return self._deeds.cancel(master.waiting.get(_number(self._form.get("id", ""))))
             case ["item", number, "cancelQueue"] if self._site.modern:
                 return self._deeds.cancel(master.waiting.get(_number(number)))
-            case ["items", index, "cancelQueue"]:
+            case ["items", index, "cancelQueue"] if not self._site.modern:
                 return self._deeds.cancel_at(_number(index))
         return None
 

@@ -299,6 +299,8 @@ def _command(made: Path, home: Path, port: int) -> list[str]:
         *("-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"),
         "-Dhudson.PluginStrategy=hudson.ClassicPluginStrategy",
         "-Djava.awt.headless=true",
+        # Its own way of killing what a build started needs a class that newer Javas have not.
+        *("-Dhudson.util.ProcessTreeKiller.disable=true", "-Dhudson.util.ProcessTree.disable=true"),
         "-Dfile.encoding=UTF-8",
         f"-DHUDSON_HOME={home}",
         *("-cp", f"{made}{os.pathsep}{made / 'hudson.war'}", "Launch"),
