@@ -102,6 +102,8 @@ class JenkinsSession:
         self._root = self.client.server
         session = _GuardedSession(self._root)
         session.headers.update(self.client._session.headers)
+        # Hudson 2 calls its error pages gzip which are not.
+        session.headers["Accept-Encoding"] = "identity"
         session.trust_env = False
         session.verify = ca or True
         session.max_redirects = _MAX_REDIRECTS
