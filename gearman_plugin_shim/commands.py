@@ -36,7 +36,7 @@ class SetFunctions:
 
 @dataclass(frozen=True, slots=True)
 class AllowJobs:
-    """The link may take jobs until it has taken `total` since it was made; never less."""
+    """The link may take jobs until it has taken `total` since it was made; no more if it has."""
 
     link: str
     total: int
@@ -144,7 +144,10 @@ class CancelItem:
 
     master: str
     uuid: str
-    queue_id: int
+    #: full name
+    job: str
+    #: None where the master gives no ids: it is found by its UUID
+    queue_id: int | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from gearman_plugin_shim.labels import LabelExpression, parse_labels
@@ -30,7 +30,8 @@ class JobTable:
     """The jobs of one look. Functions are worked out once for each kind of node."""
 
     def __init__(self, jobs: Iterable[Job], *, accept_undeclared_uuid: bool = False) -> None:
-        self.jobs = {job.full_name: job for job in jobs}
+        #: by full name; the number of the newest build is left out, it is no part of a job
+        self.jobs = {job.full_name: replace(job, last_build=None) for job in jobs}
         self._by_name: dict[str, Job] = {}
         #: short names that stand for more than one job, with all of those, the chosen one first
         self.ambiguous: dict[str, list[str]] = {}
@@ -38,6 +39,14 @@ class JobTable:
         self._atoms = frozenset(
             atom for entry in self._entries if entry.labels for atom in entry.labels.atoms
         )
+        self._one_at_a_time = frozenset(
+            entry.job.full_name
+            for entry in self._entries
+            # Builds that cannot be told apart must not meet.
+            if not (entry.job.concurrent and declares_uuid(entry.job))
+        )
+        #: functions of jobs that run one build at a time
+        self.sequential: set[str] = set()
         self._known: dict[tuple[bool, frozenset[str]], frozenset[str]] = {}
 
     def _enter(self, accept_undeclared_uuid: bool) -> list[_Entry]:
@@ -67,7 +76,15 @@ class JobTable:
         found = self._known.get(kind)
         if found is None:
             found = self._known[kind] = frozenset(self._work_out(*kind))
+            for function in found:
+                job = self.job_of(function)
+                if job is not None and self.is_sequential(job.full_name):
+                    self.sequential.add(function)
         return found
+
+    def is_sequential(self, full_name: str) -> bool:
+        """Whether a job runs one build at a time."""
+        return full_name in self._one_at_a_time
 
     def _work_out(self, exclusive: bool, labels: frozenset[str]) -> Iterable[str]:
         for entry in self._entries:

@@ -207,8 +207,8 @@ class BuildRow:
     outcome: Outcome | None = None
     result: str | None = None
     finished_at: float | None = None
-    #: build events published so far: 0 none, 1 onStarted, 2 all
-    events: int = 0
+    #: onStarted has been published
+    start_published: bool = False
     #: when it was first asked for
     asked_at: float = 0.0
 
