@@ -48,6 +48,10 @@ class DependencyCycle(DriverError):
     """The change depends on itself through others."""
 
 
+class TooManyDependencies(DriverError):
+    """The change names more dependencies than are followed, or needs one that does."""
+
+
 class ReportRejected(DriverError):
     """The server refused the report; it would refuse it again."""
 

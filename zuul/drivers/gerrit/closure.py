@@ -7,7 +7,7 @@ a footer is written by anybody who can push.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 
 from zuul.drivers.gerrit.queries import (
@@ -19,14 +19,14 @@ from zuul.drivers.gerrit.queries import (
     is_change_id,
 )
 from zuul.drivers.gerrit.records import PatchSetId, Row
-from zuul.errors import ChangeNotFound, DependencyCycle
+from zuul.errors import ChangeNotFound, DependencyCycle, TooManyDependencies
 from zuul.model.change import Change, ChangeKey
 
 log = logging.getLogger("zuul.GerritSource")
 
 MAX_CHANGES = 1_000
 MAX_WAVES = 250
-#: Depends-On footers of one message that count
+#: a message with more Depends-On footers is refused: to follow some of them would gate it wrongly
 MAX_FOOTERS = 50
 
 LookUp = Callable[[Iterable[Term]], Mapping[Term, Answer]]
@@ -56,8 +56,8 @@ class Closure:
         self._asked_at: dict[str, float] = {}
 
     def gather(self, number: str, patchset: str, known: Mapping[Term, Answer]) -> Gathered:
-        """`known`: answers that are at hand. Raises ChangeNotFound, DependencyCycle and what
-        look_up raises."""
+        """`known`: answers that are at hand. Raises ChangeNotFound, DependencyCycle,
+        TooManyDependencies and what look_up raises."""
         self._take(known)
         start = (number, patchset)
         nodes = self._walk(start)
@@ -72,15 +72,13 @@ class Closure:
             for other in others:
                 if self._can_need(node) and node not in needed_by.get(other, [node]):
                     needed_by[other].append(node)
-        broken = find_cyclic(needs)
+        crowded = {node for node in nodes if self._is_crowded(node)}
+        broken = find_unsettled(needs, crowded)
         if start in broken:
-            raise DependencyCycle(
-                f"change {number},{patchset} depends on itself through others",
-                connection=self._connection,
-            )
+            raise self._refusal(start, crowded)
         if broken:
             log.warning(
-                "Relatives that depend on themselves are left out change=%s,%s: %s",
+                "Relatives in a cycle, or with too many needs, are left out change=%s,%s: %s",
                 number,
                 patchset,
                 " ".join(f"{n},{p}" for n, p in sorted(broken)),
@@ -96,6 +94,17 @@ class Closure:
             if node not in broken
         )
         return Gathered(changes, {c.key: self._asked_at[c.key.number] for c in changes})
+
+    def _refusal(
+        self, start: PatchSetId, crowded: Collection[PatchSetId]
+    ) -> DependencyCycle | TooManyDependencies:
+        subject = "change {},{}".format(*start)
+        if not crowded:
+            text = f"{subject} depends on itself through others"
+            return DependencyCycle(text, connection=self._connection)
+        culprits = " ".join(f"{n},{p}" for n, p in sorted(crowded))
+        text = f"{subject} needs changes with over {MAX_FOOTERS} Depends-On lines: {culprits}"
+        return TooManyDependencies(text, connection=self._connection)
 
     # -- the walk ------------------------------------------------------------------------------
 
@@ -187,7 +196,11 @@ class Closure:
         return row.is_open and row.current == node[1]
 
     def _footers(self, row: Row) -> tuple[str, ...]:
-        return row.depends_on[:MAX_FOOTERS]
+        return () if len(row.depends_on) > MAX_FOOTERS else row.depends_on
+
+    def _is_crowded(self, node: PatchSetId) -> bool:
+        row = self._rows[node[0]]
+        return self._expands(node) and len(row.depends_on) > MAX_FOOTERS
 
     # -- answers -------------------------------------------------------------------------------
 
@@ -216,8 +229,10 @@ class Closure:
         return ChangeKey(self._connection, *node)
 
 
-def find_cyclic(needs: Mapping[PatchSetId, list[PatchSetId]]) -> frozenset[PatchSetId]:
-    """All nodes from which a cycle is reached along `needs`; no recursion.
+def find_unsettled(
+    needs: Mapping[PatchSetId, list[PatchSetId]], unusable: Collection[PatchSetId] = ()
+) -> frozenset[PatchSetId]:
+    """All nodes from which a cycle or one of `unusable` is reached along `needs`; no recursion.
 
     Nodes that need only what is settled settle in turn; what never settles reaches a cycle.
     """
@@ -226,6 +241,8 @@ def find_cyclic(needs: Mapping[PatchSetId, list[PatchSetId]]) -> frozenset[Patch
     for node, others in waits.items():
         for other in others:
             dependants.setdefault(other, []).append(node)
+    for node in unusable:
+        waits[node].add(node)
     settled = [node for node, others in waits.items() if not others]
     while settled:
         node = settled.pop()

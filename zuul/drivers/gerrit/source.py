@@ -34,6 +34,7 @@ from zuul.errors import (
     DependencyCycle,
     DriverError,
     HostKeyRejected,
+    TooManyDependencies,
 )
 from zuul.lib.workers import Lanes, Work
 from zuul.model.change import Change, ChangeKey, Ref, RefKey
@@ -185,7 +186,7 @@ class EventSource:
         try:
             if self._interest.wants(event):
                 gathered = self._gather_event(heard)
-        except (DependencyCycle, ChangeNotFound) as error:
+        except (DependencyCycle, TooManyDependencies, ChangeNotFound) as error:
             log.warning(
                 "An event is taken without its change change=%s,%s type=%s: %s",
                 event.number,
@@ -298,7 +299,7 @@ class EventSource:
                 try:
                     closure = Closure(self._name, self._look_up_relatives)
                     gathered = closure.gather(key.number, key.patchset, known)
-                except (ChangeNotFound, DependencyCycle) as error:
+                except (ChangeNotFound, DependencyCycle, TooManyDependencies) as error:
                     log.warning("A change was not refreshed change=%s: %s", key, error)
                 else:
                     changes |= {change.key: change for change in gathered.changes}

@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 
 from tests.unit.zuul.drivers.gerrit.rows import make_patchset, make_row
 from zuul.drivers.gerrit import closure
-from zuul.drivers.gerrit.closure import Closure, Gathered, find_cyclic
+from zuul.drivers.gerrit.closure import Closure, Gathered, find_unsettled
 from zuul.drivers.gerrit.queries import Answer, Term
 from zuul.drivers.gerrit.records import Row
-from zuul.errors import ChangeNotFound, DependencyCycle
+from zuul.errors import ChangeNotFound, DependencyCycle, TooManyDependencies
 
 
 class Server:
@@ -143,6 +143,21 @@ def test_a_cycle_of_others_leaves_them_out() -> None:
     assert needed_by(gathered)["1,1"] == ["4,1"]
 
 
+def test_more_footers_than_are_followed_refuse_the_change(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(closure, "MAX_FOOTERS", 2)
+    rows = [make_row(n) for n in (1, 2, 3)]
+    fair, crowded = make_row(4, depends_on=(1, 2)), make_row(5, depends_on=(1, 2, 3))
+    above, merged = make_row(6, depends_on=(5,)), make_row(7, depends_on=(8,))
+    past = make_row(8, depends_on=(1, 2, 3), status="MERGED", open=False)
+    server = Server(*rows, fair, crowded, above, merged, past)
+    assert needs(server.gather(4))["4,1"] == ["1,1", "2,1"]
+    for number in (5, 6):
+        with pytest.raises(TooManyDependencies, match="over 2 Depends-On lines: 5,1"):
+            server.gather(number)
+    assert needs(server.gather(7))["7,1"] == []
+    assert "5,1" not in needs(server.gather(1)), "left out as a dependant"
+
+
 def test_a_crowd_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(closure, "MAX_CHANGES", 5)
     rows = [make_row(1), *(make_row(n, depends_on=(1,)) for n in range(2, 30))]
@@ -180,4 +195,4 @@ def test_cyclic_means_that_a_walk_along_needs_comes_back(graph: dict[int, list[i
 
     on_cycle = {node for node in nodes if node in reach(node)}
     expected = {node for node in nodes if node in on_cycle or reach(node) & on_cycle}
-    assert find_cyclic(nodes) == expected
+    assert find_unsettled(nodes) == expected
