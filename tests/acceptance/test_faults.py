@@ -256,5 +256,30 @@ def test_gerrit_that_refuses_submits_leaves_the_change_with_the_reason(
     site.approve(first, second)
     site.expect_merged(second)
     site.expect_idle()
-    assert site.review(first).status == "NEW"
     assert "refused by a hook" in site.suite.processes["zuul-server"].log(500_000)
+    told = wait_for(
+        lambda: [said for said in site.review(first).comments if "was not merged" in said],
+        "a comment that tells why",
+        20,
+        lambda: site.explain(first),
+    )
+    assert "refused by a hook" in told[0]
+    assert site.review(first).status == "NEW"
+
+
+def test_a_change_that_loses_its_approval_in_the_gate_is_not_merged_and_told_why(
+    sandbox: object, start_site: StartSite
+) -> None:
+    site = start_site(sandbox)
+    upload = site.push("acme/one", "Recalled", files={"slow": "2"})
+    site.approve(upload)
+    site.expect_item("gate", upload)
+    site.say(upload, "--label Workflow=0")
+    told = wait_for(
+        lambda: [said for said in site.review(upload).comments if "was not merged" in said],
+        "a comment that tells why",
+        60,
+        lambda: site.explain(upload),
+    )
+    assert "Workflow" in told[0]
+    assert site.review(upload).status == "NEW"

@@ -234,7 +234,7 @@ def test_a_taken_address_is_an_error_at_start(server, source):
         f"[webapp]\nlisten_address=127.0.0.1\nport={server.port}\n"
     )
     second = WebServer(parse_config(text, "zuul.conf"), source)
-    with pytest.raises(OSError, match="in use"):
+    with pytest.raises(OSError, match=r"webapp\.port.*in use"):
         second.start()
     second.stop()
 

@@ -225,7 +225,8 @@ class LogObserver(SilentObserver):
         self, pipeline: str, item: str, change: Changeish, action: str, reported: bool
     ) -> None:
         about = _about(pipeline, change, item)
-        level = logging.INFO if reported else logging.ERROR
+        # Why not is said by the driver, at the level it deserves.
+        level = logging.INFO if reported else logging.WARNING
         sentence = "Item reported" if reported else "Item not reported"
         _say(level, "item_reported", sentence, **about, report=action)
 

@@ -147,7 +147,11 @@ class WebServer:
         try:
             listener = await loop.create_server(doors.open, self._address, self._wanted_port)
         except OSError as error:
-            self._started.set_exception(error)
+            text = (
+                f"the web application cannot listen on {self._address} port {self._wanted_port}"
+                f" (webapp.port): {error}"
+            )
+            self._started.set_exception(OSError(text))
             return None
         port = listener.sockets[0].getsockname()[1]
         self._started.set_result(port)

@@ -7,6 +7,7 @@ import queue
 import threading
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from zuul.core.commands import SendReport, TestedState
@@ -90,6 +91,17 @@ class ReviewReporter:
             outcome = _not_reported(request, str(error))
         finally:
             done(outcome)
+        if outcome.merged is False and not outcome.base_moved:
+            # After the answer: the queue does not wait for it.
+            self._explain(request, change, outcome.reason or "see the log")
+
+    def _explain(self, request: SendReport, change: Change, reason: str) -> None:
+        """Tell the change's people why it was not merged, though its tests passed."""
+        text = f"This change passed its tests and was not merged: {reason}"
+        try:
+            self._comment(replace(request, message=text), change, {})
+        except DriverError as error:
+            log.warning("The reason was not told change=%s: %s", change.key, error)
 
     def _send(self, request: SendReport, change: Change, action: ReportAction) -> ReportCompleted:
         parameters = action.parameters

@@ -73,7 +73,7 @@ class TestLog:
             ("INFO", "merge_completed", f'Merge failed {about} reason="conflict in a b"'),
             ("INFO", "item_reset", f'Item starts again {about} reason="the item ahead failed"'),
             ("INFO", "item_reported", f"Item reported {about} report=failure"),
-            ("ERROR", "item_reported", f"Item not reported {about} report=failure"),
+            ("WARNING", "item_reported", f"Item not reported {about} report=failure"),
             ("INFO", "item_dequeued", f"Item dequeued {about} live=True seconds=12.3"),
         ]
 
