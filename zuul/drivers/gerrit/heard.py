@@ -7,6 +7,7 @@ what the new stream repeats.
 
 from __future__ import annotations
 
+import math
 import re
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator
@@ -58,6 +59,8 @@ class HeardMemory:
 
     def make_up(self, rows: Iterable[Row], since: float, received_at: float) -> list[Heard]:
         """Events of `rows` at or after `since` (server's epoch seconds) that were not heard."""
+        # The server tells whole seconds: what it dates before `since` may have been after it.
+        since = math.floor(since)
         entries = sorted(
             (entry for row in rows for entry in self._row_events(row, since, received_at)),
             key=lambda heard: heard.created_at,

@@ -40,6 +40,13 @@ def test_what_is_older_is_left_alone() -> None:
     assert make_up(HeardMemory("gerrit"), row(comment(999, "Patch Set 1: x"))) == []
 
 
+def test_times_of_the_server_are_whole_seconds() -> None:
+    told_at_1000_or_later = row(comment(1000, "Patch Set 1: x"), created=1000)
+    memory = HeardMemory("gerrit")
+    missed = memory.make_up([told_at_1000_or_later], 1000.7, NOW)
+    assert [h.event.type for h in missed] == ["patchset-created", "comment-added"]
+
+
 def test_a_life_in_order() -> None:
     both = [make_patchset(1, 1, createdOn=1000), make_patchset(1, 2, createdOn=1030)]
     life = row(
