@@ -56,6 +56,8 @@ setup(
             "zuul-server = zuul.cmd.server:main",
             "zuul-merger = zuul.cmd.merger:main",
             "zuul = zuul.cmd.client:main",
+            "gearman-plugin-shim = gearman_plugin_shim.cmd:main",
+            "nodepool = nodepool.cmd.nodepool:main",
         ]
     },
 )

@@ -3,11 +3,16 @@
 A bridge has a connection for each set of nodes that can do the same, and those sets change all day;
 gear's worker wants two threads a connection and one waiting for jobs. Here one event loop has them
 all. Whoever owns the hub calls its methods from any thread and hears news on the hub's thread.
+
+A link may have several connections for a while. gearmand gives the open jobs of a function that is
+unregistered to another worker, where they would run twice; so when a function goes whose job is
+open, its connection is set aside to end its jobs, and a new one takes the next.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import ssl
 import threading
@@ -47,10 +52,10 @@ class HubListener(Protocol):
     """Hears news on the hub's thread: it must not wait."""
 
     def link_opened(self, link: str, generation: int) -> None:
-        """The link is connected and its functions are registered."""
+        """A connection of the link takes jobs; one set aside may still end its own."""
 
     def link_lost(self, link: str, generation: int) -> None:
-        """The connection ended; the server has given up the jobs that came by it."""
+        """That connection broke; the server has given up the jobs that came by it."""
 
     def job_taken(self, ref: JobRef, job: TakenJob, taken: int) -> None:
         """A job was assigned, the `taken`th since the link was made."""
@@ -74,7 +79,9 @@ class WorkerHub:
         #: What could not be reached was said once.
         self.complained = ""
         self._links: dict[str, _Link] = {}
-        self._retired: set[_Link] = set()
+        #: Open connections by generation.
+        self.wires: dict[int, _Wire] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._run, name="gearman-hub", daemon=True)
         self._generations = 0
@@ -94,11 +101,11 @@ class WorkerHub:
 
     def set_functions(self, link: str, functions: frozenset[str]) -> None:
         """The link's functions from now on, followed by delta."""
-        self._change(link, lambda session: session.set_functions(functions))
+        self._change(link, lambda each: each.set_functions(functions))
 
     def allow(self, link: str, total: int) -> None:
         """The link may take jobs until it has taken `total` since it was made."""
-        self._change(link, lambda session: session.allow(total))
+        self._change(link, lambda each: each.allow(total))
 
     def retire_link(self, link: str) -> None:
         """Take no more jobs; the connection is closed once its open jobs have been ended."""
@@ -117,13 +124,9 @@ class WorkerHub:
     # On the hub's thread.
 
     def next_generation(self) -> int:
-        """A number no opening of any link has had."""
+        """A number no connection has had."""
         self._generations += 1
         return self._generations
-
-    def forget(self, link: _Link) -> None:
-        """A retired link is through."""
-        self._retired.discard(link)
 
     def _call(self, work: Callable[[], object]) -> None:
         try:
@@ -138,8 +141,12 @@ class WorkerHub:
             self._loop.close()
 
     async def _end(self) -> None:
-        tasks = [link.end() for link in (*self._links.values(), *self._retired)]
-        await asyncio.wait(tasks, timeout=2.0) if tasks else None
+        for task in self._tasks:
+            task.cancel()
+        for wire in list(self.wires.values()):
+            wire.give_up()
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=2.0)
         # Once more round, for aborted transports to close their sockets.
         self._loop.call_later(0.01, self._loop.stop)
 
@@ -147,84 +154,170 @@ class WorkerHub:
         if name in self._links:
             log.error("Gearman link is open already %s", fields(link=name))
             return
-        link = self._links[name] = _Link(self, name, client_id)
-        link.session.set_functions(functions)
-        link.session.allow(total)
-        link.start()
+        link = self._links[name] = _Link(self, name, client_id, functions, total)
+        task = self._loop.create_task(link.keep_open(), name=name)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
 
-    def _change(self, name: str, change: Callable[[WorkerSession], bytes]) -> None:
+    def _change(self, name: str, change: Callable[[_Link], None]) -> None:
         def work() -> None:
             if link := self._links.get(name):
-                link.send(change(link.session))
+                change(link)
 
         self._call(work)
 
     def _retire(self, name: str) -> None:
         if link := self._links.pop(name, None):
-            self._retired.add(link)
             link.retire()
 
     def _report(
         self, ref: JobRef, packets: tuple[tuple[PacketType, tuple[bytes, ...]], ...]
     ) -> None:
-        links = [link for link in self._retired if link.name == ref.link]
-        if ref.link in self._links:
-            links.append(self._links[ref.link])
-        for link in links:
-            if link.generation == ref.generation:
-                data = [link.session.report(kind, ref.handle, *rest) for kind, rest in packets]
-                link.send(b"".join(data))
-                link.close_if_done()
-                return
-        log.info("Report on a job of a lost connection dropped %s", fields(link=ref.link))
+        wire = self.wires.get(ref.generation)
+        if wire is None:
+            log.info("Report on a job of a lost connection dropped %s", fields(link=ref.link))
+            return
+        data = [wire.session.report(kind, ref.handle, *rest) for kind, rest in packets]
+        wire.send(b"".join(data))
+        wire.close_if_done()
 
 
-class _Link(asyncio.Protocol):
-    """One connection, opened again and again by a task until retired."""
+class _Link:
+    """One connection that takes jobs, opened again and again, and those that only end theirs."""
 
-    def __init__(self, hub: WorkerHub, name: str, client_id: str) -> None:
+    def __init__(
+        self, hub: WorkerHub, name: str, client_id: str, functions: frozenset[str], total: int
+    ) -> None:
+        self.hub = hub
         self.name = name
-        self.session = WorkerSession(client_id)
-        self.generation = 0
-        self._hub = hub
-        self._transport: asyncio.Transport | None = None
-        self._lost = asyncio.Event()
-        self._retired = False
-        self._task: asyncio.Task[None] | None = None
+        self.client_id = client_id
+        self.functions = functions
+        self.total = total
+        #: jobs taken since the link was made, over all connections
+        self.taken = 0
+        self._wire: _Wire | None = None
+        self._is_retired = False
+        self._retired = asyncio.Event()
 
-    def start(self) -> None:
-        self._task = asyncio.get_running_loop().create_task(self._keep_open(), name=self.name)
+    def set_functions(self, functions: frozenset[str]) -> None:
+        self.functions = functions
+        if self._wire is not None:
+            self._wire.follow()
 
-    def end(self) -> asyncio.Task[None]:
-        assert self._task is not None, "a link is started when it is made"
-        if self._transport is not None:
-            self._transport.abort()
-        self._task.cancel()
-        return self._task
+    def allow(self, total: int) -> None:
+        self.total = total
+        if self._wire is not None:
+            self._wire.follow()
 
     def retire(self) -> None:
-        self._retired = True
-        self.send(self.session.allow(0))
-        self.send(self.session.set_functions(frozenset()))
+        self._is_retired = True
+        self._retired.set()
+        if self._wire is not None:
+            self._wire.set_aside()
+
+    def opened(self, wire: _Wire) -> None:
+        """The connection stands."""
+        self._wire = wire
+        self.hub.complained = ""
+        self.hub.wires[wire.generation] = wire
+        self.hub.listener.link_opened(self.name, wire.generation)
+        if self._is_retired:
+            wire.set_aside()
+
+    def left(self, wire: _Wire) -> None:
+        """A connection takes no more jobs."""
+        if self._wire is wire:
+            self._wire = None
+
+    async def keep_open(self) -> None:
+        """Have a connection that takes jobs, until retired."""
+        loop, hub = asyncio.get_running_loop(), self.hub
+        pause = 0.0
+        while not self._is_retired:
+            wire, opened_at = _Wire(self), loop.time()
+            try:
+                async with asyncio.timeout(CONNECT_SECONDS):
+                    await loop.create_connection(
+                        lambda wire=wire: wire,
+                        hub.host,
+                        hub.port,
+                        ssl=hub.ssl_context,
+                    )
+                await wire.has_left.wait()
+            except OSError as error:
+                self._complain(str(error) or type(error).__name__)
+            if wire.is_aside:
+                continue
+            settled = loop.time() - opened_at > _SETTLED_SECONDS
+            pause = 0.0 if settled else min(_MAX_PAUSE_SECONDS, pause * 2 or _FIRST_PAUSE_SECONDS)
+            await self._sleep(max(pause, _FIRST_PAUSE_SECONDS) * _RANDOM.uniform(0.5, 1.0))
+
+    async def _sleep(self, seconds: float) -> None:
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._retired.wait(), seconds)
+
+    def _complain(self, text: str) -> None:
+        if text != self.hub.complained:
+            self.hub.complained = text
+            where = fields(host=self.hub.host, port=self.hub.port, reason=text)
+            log.warning("Gearman server not reached, trying on %s", where)
+
+
+class _Wire(asyncio.Protocol):
+    """One connection, from its opening to its end."""
+
+    def __init__(self, link: _Link) -> None:
+        self.session = WorkerSession(link.client_id)
+        self.generation = 0
+        #: It takes no more jobs, but has some to end.
+        self.is_aside = False
+        self.has_left = asyncio.Event()
+        self._link = link
+        #: jobs the link had taken when this connection was opened
+        self._before = 0
+        self._transport: asyncio.Transport | None = None
+        self._is_closing = False
+
+    def follow(self) -> None:
+        """Do as the link wishes now."""
+        wanted, session = self._link.functions, self.session
+        if session.keeps(wanted):
+            self.send(session.set_functions(wanted))
+            self.send(session.allow(self._link.total - self._before))
+            return
+        # A job that is on its way has to be counted before a new connection takes the next.
+        session.allow(0)
+        if not session.is_asking:
+            self.set_aside()
+
+    def set_aside(self) -> None:
+        """Take no more jobs, end those that are open, then close."""
+        self.is_aside = True
+        self.session.allow(0)
+        self.send(self.session.set_functions(frozenset(self.session.open_jobs.values())))
+        self._link.left(self)
+        self.has_left.set()
         self.close_if_done()
 
     def close_if_done(self) -> None:
-        if self._retired and not self.session.is_busy:
-            if self._transport is not None:
-                # Flushes what has been written before it closes.
-                self._transport.close()
-            elif self._task is not None:
-                self._task.cancel()
-            self._hub.forget(self)
+        if self.is_aside and not self.session.is_busy and self._transport is not None:
+            self._is_closing = True
+            # Sends what has been written before it closes.
+            self._transport.close()
+
+    def give_up(self) -> None:
+        """Close at once."""
+        self._is_closing = True
+        if self._transport is not None:
+            self._transport.abort()
 
     def send(self, data: bytes) -> None:
         if not data or self._transport is None:
             return
         self._transport.write(data)
         if self._transport.get_write_buffer_size() > _UNREAD_BYTES:
-            log.error(
-                "Gearman server does not read, connection given up %s", fields(link=self.name)
-            )
+            name = fields(link=self._link.name)
+            log.error("Gearman server does not read, connection given up %s", name)
             self._transport.abort()
 
     # asyncio.Protocol
@@ -232,11 +325,14 @@ class _Link(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
         self._transport = transport
+        link = self._link
         run_guarded(partial(tune, transport.get_extra_info("socket")), "options of a socket")
-        self.generation = self._hub.next_generation()
-        self._lost.clear()
+        self.generation = link.hub.next_generation()
+        self._before = link.taken
+        self.session.set_functions(link.functions)
+        self.session.allow(link.total - self._before)
         self.send(self.session.connected())
-        self._hub.listener.link_opened(self.name, self.generation)
+        link.opened(self)
 
     def data_received(self, data: bytes) -> None:
         try:
@@ -246,43 +342,23 @@ class _Link(asyncio.Protocol):
             if self._transport is not None:
                 self._transport.abort()
             return
-        taken = self.session.taken - len(jobs)
-        for number, job in enumerate(jobs, start=taken + 1):
-            ref = JobRef(self.name, self.generation, job.handle)
-            self._hub.listener.job_taken(ref, job, number)
+        link = self._link
+        for job in jobs:
+            link.taken += 1
+            ref = JobRef(link.name, self.generation, job.handle)
+            link.hub.listener.job_taken(ref, job, link.taken)
         self.send(answer)
+        if not self.is_aside and self.session.functions != link.functions:
+            self.follow()
         self.close_if_done()
 
     def connection_lost(self, error: Exception | None) -> None:
         self._transport = None
-        self.session.lost()
-        self._lost.set()
-        if not self._retired:
+        link = self._link
+        link.hub.wires.pop(self.generation, None)
+        link.left(self)
+        self.has_left.set()
+        if not self._is_closing:
             reason = error or "closed by the server"
-            log.warning("Lost Gearman server %s", fields(link=self.name, reason=reason))
-        self._hub.listener.link_lost(self.name, self.generation)
-
-    async def _keep_open(self) -> None:
-        loop, hub = asyncio.get_running_loop(), self._hub
-        pause = 0.0
-        while not self._retired:
-            opened_at = loop.time()
-            try:
-                async with asyncio.timeout(CONNECT_SECONDS):
-                    await loop.create_connection(
-                        lambda: self, hub.host, hub.port, ssl=hub.ssl_context
-                    )
-                hub.complained = ""
-                await self._lost.wait()
-            except OSError as error:
-                self._complain(str(error) or type(error).__name__)
-            settled = loop.time() - opened_at > _SETTLED_SECONDS
-            pause = 0.0 if settled else min(_MAX_PAUSE_SECONDS, pause * 2 or _FIRST_PAUSE_SECONDS)
-            await asyncio.sleep(max(pause, _FIRST_PAUSE_SECONDS) * _RANDOM.uniform(0.5, 1.0))
-        self._hub.forget(self)
-
-    def _complain(self, text: str) -> None:
-        if text != self._hub.complained:
-            self._hub.complained = text
-            where = fields(host=self._hub.host, port=self._hub.port, reason=text)
-            log.warning("Gearman server not reached, trying on %s", where)
+            log.warning("Lost Gearman server %s", fields(link=link.name, reason=reason))
+            link.hub.listener.link_lost(link.name, self.generation)

@@ -4,6 +4,9 @@ What gear's worker has no word for, a bridge needs: a set of functions that chan
 jobs wait at the server, and an *allowance*, the number of jobs that may be taken. The allowance is
 counted from the making of the session, so that a wish that crosses an assigned job on its way does
 not let one job too many in.
+
+A function whose job is open must stay registered: gearmand gives the job of a worker that takes its
+function back to another worker. `keeps` tells; hub.py then goes on with a new connection.
 """
 
 from __future__ import annotations
@@ -41,7 +44,7 @@ class TakenJob(NamedTuple):
 
 
 class WorkerSession:
-    """What to send, given what came and what is wished; owned by one thread."""
+    """What to send, given what came and what is wished, for one connection; owned by one thread."""
 
     def __init__(self, client_id: str) -> None:
         self._client_id = client_id
@@ -51,32 +54,40 @@ class WorkerSession:
         self._connected = False
         #: An answer to GRAB_JOB_UNIQ is on its way.
         self._asking = False
-        #: Jobs assigned since the making of this session, over all its connections.
+        #: Jobs assigned since the making of this session.
         self.taken = 0
-        #: Handles of jobs of this connection that have not been ended.
-        self.open_jobs: set[bytes] = set()
+        #: Jobs that have not been ended, handle -> function.
+        self.open_jobs: dict[bytes, str] = {}
 
     @property
     def is_busy(self) -> bool:
         """Whether a job is open, or may be on its way."""
         return bool(self.open_jobs) or self._asking
 
+    @property
+    def is_asking(self) -> bool:
+        """Whether a job, or word that there is none, is on its way."""
+        return self._asking
+
+    @property
+    def functions(self) -> frozenset[str]:
+        """What is registered."""
+        return self._functions
+
+    def keeps(self, functions: frozenset[str]) -> bool:
+        """Whether every function with an open job is among `functions`."""
+        return functions.issuperset(self.open_jobs.values())
+
     def connected(self) -> bytes:
-        """A connection has been opened; what is to be sent first."""
-        self._reader = StreamReader(RESPONSE, REQUEST)
+        """The connection stands; what is to be sent first."""
         self._connected = True
         hello = [request(PacketType.SET_CLIENT_ID, self._client_id.encode())]
         hello.append(request(PacketType.RESET_ABILITIES))
         hello += _packets(PacketType.CAN_DO, self._functions)
         return b"".join(hello) + self._ask()
 
-    def lost(self) -> None:
-        """The connection has ended, and the server has given up its jobs."""
-        self._connected = self._asking = False
-        self.open_jobs.clear()
-
     def set_functions(self, functions: frozenset[str]) -> bytes:
-        """The functions from now on; only the difference goes over the wire."""
+        """The functions from now on, which it `keeps`; only the difference goes over the wire."""
         new, old = functions - self._functions, self._functions - functions
         self._functions = functions
         if not self._connected or not (new or old):
@@ -106,7 +117,7 @@ class WorkerSession:
         if handle not in self.open_jobs:
             return b""
         if packet_type in TERMINAL:
-            self.open_jobs.discard(handle)
+            del self.open_jobs[handle]
         return request(packet_type, handle, *arguments)
 
     def _handle(self, packet: Packet, jobs: list[TakenJob]) -> bytes:
@@ -119,7 +130,7 @@ class WorkerSession:
             self._asking = False
             self.taken += 1
             job = parse_job(packet.data)
-            self.open_jobs.add(job.handle)
+            self.open_jobs[job.handle] = job.function
             jobs.append(job)
             return self._ask()
         if packet.type == PacketType.ERROR:

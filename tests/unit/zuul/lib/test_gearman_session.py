@@ -107,16 +107,13 @@ def test_nothing_follows_a_jobs_end() -> None:
     assert not session.is_busy
 
 
-def test_after_a_loss_old_handles_mean_nothing_and_everything_is_said_again() -> None:
-    session = connected("build:a", total=2)
-    session.receive(ASSIGN[:10])
-    session.lost()
-    hello = names(session.connected())
-    assert hello[-2:] == ["CAN_DO build:a", "GRAB_JOB_UNIQ"]
+def test_a_function_with_an_open_job_has_to_stay() -> None:
+    session = connected("build:a", "build:b", total=1)
     session.receive(ASSIGN)
-    session.lost()
-    assert session.report(PacketType.WORK_COMPLETE, b"H:1", b"") == b""
-    assert session.set_functions(frozenset()) == b""
+    assert session.keeps(frozenset({"build:a"}))
+    assert not session.keeps(frozenset({"build:b"}))
+    session.report(PacketType.WORK_COMPLETE, b"H:1", b"")
+    assert session.keeps(frozenset())
 
 
 def test_errors_and_unknown_packets_are_logged(caplog: pytest.LogCaptureFixture) -> None:
