@@ -96,7 +96,7 @@ def test_fields_of_a_made_up_comment() -> None:
 def test_votes_that_the_text_does_not_tell_are_those_of_that_moment() -> None:
     # The row's one vote was granted at 950, by core.
     old = row(comment(950, "Patch Set 1: Looks good to me, approved"))
-    (only,) = HeardMemory("gerrit").make_up([old], 900.5, NOW)
+    (only,) = HeardMemory("gerrit").make_up([old], 901, NOW)
     assert [(a.label, a.value) for a in only.event.approvals] == [("code-review", 2)]
 
 
