@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from math import inf
 from typing import Any
 
-from gearman_plugin_shim import builds, errands, events, masters, runs, seeking
+from gearman_plugin_shim import builds, errands, events, masters, offline, runs, seeking
 from gearman_plugin_shim.commands import (
     AllowJobs,
     Command,
@@ -49,6 +49,8 @@ class Bridge:
         ended.sort(key=lambda row: row.finished_at or 0.0)
         for row in ended[-settings.remembered :]:
             self._state.ended.setdefault(row.uuid, row)
+            if row.master in self._state.masters:
+                offline.adopt_owed(self._state.masters[row.master], row)
 
     def handle(self, batch: Sequence[events.Event], now: float) -> tuple[Command, ...]:
         """Apply the events in order, do what time has come for, and say what is to be done."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from gearman_plugin_shim import runs
+from gearman_plugin_shim import offline, runs
 from gearman_plugin_shim.builds import end_build
 from gearman_plugin_shim.commands import (
     Command,
@@ -92,7 +92,7 @@ def take_failure(state: State, master: Master, event: PollFailed) -> None:
     if event.poll is Poll.QUEUE:
         return
     if not denied:
-        runs.shake(master)
+        master.shaken_at = state.now
         if look.failures < _MOST_FAILURES:
             return
     if master.health is Health.UP or look.failures == 1:
@@ -155,6 +155,7 @@ def give_up(state: State, master: Master) -> None:
     """The master stays away: its builds are lost, and stopped should they be seen again."""
     master.gave_up = True
     for build in state.builds_of(master):
+        offline.owe(state, master, build)
         end_build(state, build, Outcome.LOST, text="its master does not answer")
     for run in master.runs.values():
         run.identified = False

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from math import inf
 from typing import Final
 
 from gearman_plugin_shim.builds import keep
-from gearman_plugin_shim.commands import SetOffline, Severity
+from gearman_plugin_shim.commands import KeepBuild, SetOffline, Severity
 from gearman_plugin_shim.events import OfflineSet
-from gearman_plugin_shim.model import FailureKind
+from gearman_plugin_shim.model import BuildRow, FailureKind
 from gearman_plugin_shim.state import Build, Health, Master, State
 
 _AGAIN_SECONDS: Final = 2.0
+#: later than that after a build's end its node has long been given to others
+_OWED_SECONDS: Final = 600.0
 
 
 def is_awaited(build: Build) -> bool:
@@ -29,10 +32,39 @@ def set_offline(state: State, master: Master, build: Build) -> None:
         state.wake(build.offline_due)
     elif node not in master.offlining and master.health is Health.UP:
         build.offline_due = inf
-        master.offlining.add(node)
-        computer = master.computers.get(node)
-        url_name = computer.url_name if computer else node or "(master)"
-        state.emit(SetOffline(master.name, node, url_name))
+        _send(state, master, node)
+
+
+def owe(state: State, master: Master, build: Build) -> None:
+    """The build has ended, and its node is not offline yet: go on trying."""
+    if build.row.node is not None and is_awaited(build):
+        master.offline_owed[build.row.node] = build.uuid
+        state.wake(state.now)
+
+
+def adopt_owed(master: Master, row: BuildRow) -> None:
+    """A build that ended before the bridge did."""
+    if row.offline_wanted and not row.offline_done and row.node is not None:
+        master.offline_owed[row.node] = row.uuid
+
+
+def tick_owed(state: State, master: Master) -> None:
+    """Set nodes of ended builds offline, for as long as that has a meaning."""
+    for node, uuid in list(master.offline_owed.items()):
+        row = state.ended.get(uuid)
+        if row is None or state.now - (row.finished_at or 0.0) > _OWED_SECONDS:
+            del master.offline_owed[node]
+        elif state.now < master.offline_due:
+            state.wake(master.offline_due)
+        elif node not in master.offlining and master.health is Health.UP:
+            _send(state, master, node)
+
+
+def _send(state: State, master: Master, node: str) -> None:
+    master.offlining.add(node)
+    computer = master.computers.get(node)
+    url_name = computer.url_name if computer else node or "(master)"
+    state.emit(SetOffline(master.name, node, url_name))
 
 
 def take_answer(state: State, master: Master, event: OfflineSet) -> bool:
@@ -50,4 +82,10 @@ def take_answer(state: State, master: Master, event: OfflineSet) -> bool:
             else:
                 build.offline_due = state.now + _AGAIN_SECONDS
                 state.wake(build.offline_due)
+    if done and (row := state.ended.get(master.offline_owed.pop(event.node, ""))) is not None:
+        state.ended[row.uuid] = row = replace(row, offline_done=True)
+        state.serial += 1
+        state.emit(KeepBuild(row, state.serial))
+    elif not done:
+        master.offline_due = state.now + _AGAIN_SECONDS
     return done

@@ -26,6 +26,8 @@ from gearman_plugin_shim.state import Build, Health, Master, Phase, Run, RunPhas
 
 _MAX_FETCHES: Final = 8
 _FETCH_AGAIN_SECONDS: Final = 1.0
+#: a master that answers so long after it told a bad result was not being stopped
+_CONFIRM_SECONDS: Final = 1.0
 #: an ended build without a result, or one that is not found, is lost after so long
 _NO_RESULT_SECONDS: Final = 30.0
 _NOT_FOUND_SECONDS: Final = 5.0
@@ -51,8 +53,8 @@ def take_running(state: State, master: Master, event: ComputersSeen) -> None:
             continue
         if run.phase is RunPhase.RUNNING:
             run.phase, run.fetch_due = RunPhase.ENDING, state.now
-        if run.bad_since is not None and event.asked_at > run.bad_since and not run.shaken:
-            # The master lives: the bad result is the build's own.
+        if run.bad_since is not None and event.asked_at >= run.bad_since + _CONFIRM_SECONDS:
+            # The master lives on: the bad result is the build's own.
             finish(state, master, run)
     master.wants_details = any(
         not run.identified and run.id in seen for run in master.runs.values()
@@ -75,12 +77,8 @@ def see_build(
     run.seen_at = asked_at
     run.info = _merged(run.info, info)
     if info.building:
-        run.phase, run.shaken, run.bad_since, run.doubtful_since = (
-            RunPhase.RUNNING,
-            False,
-            None,
-            None,
-        )
+        run.phase, run.alive_at = RunPhase.RUNNING, asked_at
+        run.bad_since = run.doubtful_since = None
     _identify(state, master, run)
     if not info.building:
         _take_end(state, master, run)
@@ -217,7 +215,7 @@ def _take_end(state: State, master: Master, run: Run) -> None:
         _doubt(state, master, run, _NO_RESULT_SECONDS)
     elif result == _GOOD or _is_stopped(state, run):
         finish(state, master, run)
-    elif run.shaken:
+    elif _is_shaken(state, master, run):
         # Masters that are stopped fail what they run: that is no verdict on a change.
         finish(state, master, run, lost=True)
     else:
@@ -225,6 +223,13 @@ def _take_end(state: State, master: Master, run: Run) -> None:
         run.fetch_due = inf
         if run.bad_since is None:
             run.bad_since = state.now
+
+
+def _is_shaken(state: State, master: Master, run: Run) -> bool:
+    """Whether the master may have been stopped since the build was last seen to run."""
+    build = state.builds.get(run.uuid) if run.uuid else None
+    began_before = build is None or build.row.asked_at < master.shaken_at
+    return run.alive_at < master.shaken_at and began_before
 
 
 def _is_stopped(state: State, run: Run) -> bool:
@@ -249,7 +254,7 @@ def finish(state: State, master: Master, run: Run, *, lost: bool = False) -> Non
         # It vanished before anybody saw its parameters.
         run.info = replace(run.info, parameters={})
     _identify(state, master, run)
-    if lost and run.info.result is not None and run.shaken:
+    if lost and run.info.result is not None:
         state.notice(Severity.WARNING, "Result not believed", job=run.id.job, number=run.id.number)
     run.phase, run.held_until = RunPhase.HELD, state.now + _HELD_SECONDS
     run.lost = lost
@@ -266,6 +271,7 @@ def _release(state: State, master: Master, run: Run) -> None:
     for word in ("onStarted", "onCompleted", "onFinalized"):
         publish(state, master, run, word)
     if build is not None:
+        offline.owe(state, master, build)
         result = None if run.lost else run.info.result
         outcome = Outcome.LOST if result is None else Outcome.RESULT
         end_build(state, build, outcome, result, "" if result else "the build was lost")
@@ -308,7 +314,7 @@ def tick_runs(state: State, master: Master) -> None:
             else:
                 state.wake(run.held_until)
         elif run.phase is RunPhase.ENDING and run.id not in master.fetches:
-            if run.bad_since is not None and run.shaken:
+            if run.bad_since is not None and _is_shaken(state, master, run):
                 finish(state, master, run, lost=True)
             elif master.health is not Health.UP:
                 continue
@@ -319,9 +325,4 @@ def tick_runs(state: State, master: Master) -> None:
                 state.emit(FetchBuild(master.name, run.id))
     for build in state.builds_of(master):
         offline.set_offline(state, master, build)
-
-
-def shake(master: Master) -> None:
-    """The master did not answer: what it says of ends from now on may be its own end's doing."""
-    for run in master.runs.values():
-        run.shaken = run.phase is not RunPhase.HELD or run.shaken
+    offline.tick_owed(state, master)

@@ -89,8 +89,8 @@ class Run:
     identified: bool = False
     start_published: bool = False
     stop_sent: bool = False
-    #: may have been killed with its master: a bad result is no verdict
-    shaken: bool = False
+    #: when it was last known to run
+    alive_at: float = -inf
     fetch_due: float = 0.0
     #: since when it has no result, or is not to be found
     doubtful_since: float | None = None
@@ -112,6 +112,8 @@ class Master:
     #: login or permission was refused: nothing is taken before then
     denied_until: float = -inf
     denials: int = 0
+    #: when it last failed to answer: it may have been stopped, and with it what ran
+    shaken_at: float = -inf
     #: it is down because it refuses our login
     is_denied: bool = False
     #: builds were given up since it went down
@@ -130,8 +132,11 @@ class Master:
     #: newest build of each job that has been accounted for
     floors: dict[str, int] | None = None
     fetches: set[BuildId] = field(default_factory=set)
-    #: nodes with a request to set them offline out, and when to ask again for others
+    #: nodes with a request to set them offline out
     offlining: set[str] = field(default_factory=set)
+    #: nodes of ended builds that are still to be set offline, and when to try again
+    offline_owed: dict[str, str] = field(default_factory=dict)
+    offline_due: float = 0.0
     #: who waits for the answer of a stop, or for a look at a build not known to us
     stops: dict[BuildId, list[JobRef]] = field(default_factory=dict)
     stop_lookups: dict[BuildId, list[JobRef]] = field(default_factory=dict)
