@@ -82,8 +82,9 @@ class JenkinsSite:
         self, method: str, path: str, data: Any = None, content_type: str = "", **query: str
     ) -> requests.Response:
         """The answer whatever it is; redirects are not followed. POSTs have a crumb if needed."""
-        # Hudson says gzip of error pages that are not compressed.
-        headers = {"Accept-Encoding": "identity"}
+        # Hudson says gzip of error pages that are not compressed, and after a refused POST of XML
+        # it takes no parameters any more on the same connection.
+        headers = {"Accept-Encoding": "identity", "Connection": "close"}
         if content_type:
             headers["Content-Type"] = content_type
         if method == "POST" and self.modern:

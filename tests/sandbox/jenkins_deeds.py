@@ -13,6 +13,7 @@ from tests.sandbox.jenkins_job_rows import build_path, computer_path, job_path
 from tests.sandbox.jenkins_master import Master
 from tests.sandbox.jenkins_model import Build, Item, Job, Node, Value
 from tests.sandbox.jenkins_xml import (
+    FOLDER_TAG,
     BadConfig,
     is_folder,
     mode_of,
@@ -121,6 +122,9 @@ class Deeds:
         name = f"{folder}/{short}" if folder else short
         if name in self._master.jobs or name in self._master.folders:
             return refused(400, f"A job already exists with the name '{short}'")
+        if form.get("mode") == FOLDER_TAG:
+            self._master.put_folder(name)
+            return self._moved(job_path(name))
         if form.get("mode") == "copy":
             source = form.get("from", "")
             found = self._master.jobs.get(f"{folder}/{source}" if folder else source)

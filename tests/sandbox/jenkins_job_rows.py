@@ -146,7 +146,7 @@ class JobRows:
 
     def _build_properties(self) -> Table:
         table = {
-            "actions": prop(self._build_actions),
+            "actions": prop(lambda b: self._actions(b.values, b.cause)),
             "artifacts": const([]),
             "building": prop(lambda b: b.building),
             "description": prop(lambda b: b.description),
@@ -170,14 +170,14 @@ class JobRows:
             table["queueId"] = prop(lambda b: b.queue_id)
         return table
 
-    def _build_actions(self, build: Build) -> list[Bean]:
+    def _actions(self, values: tuple[Value, ...], cause: str) -> list[Bean]:
         text = {
-            "shortDescription": const(f"Started by {build.cause or 'user anonymous'}", 3),
+            "shortDescription": const(f"Started by {cause or 'user anonymous'}", 3),
             "userName": const("anonymous", 3),
         }
         causes = {"causes": const([self._bean("hudson.model.Cause$UserIdCause", text, None)], 2)}
         return [
-            *self._parameter_actions(build.values),
+            *self._parameter_actions(values),
             self._bean("hudson.model.CauseAction", causes, None),
         ]
 
@@ -207,32 +207,30 @@ class JobRows:
         state = item.state
         kind = "Left" if state == "left" else state.capitalize()
         if state == "left":
-            table["cancelled"] = prop(lambda i: i.cancelled)
-            table["executable"] = prop(self._executable)
-        elif state == "buildable":
-            table["buildableStartMilliseconds"] = prop(lambda i: i.buildable_ms)
-            if self._modern:
-                table["pending"] = const(False)
+            table["cancelled"] = prop(lambda i: i.cancelled, ALWAYS)
+            table["executable"] = prop(self._executable, ALWAYS)
         elif state == "waiting":
-            table["timestamp"] = prop(lambda i: i.due_ms)
+            table["timestamp"] = prop(lambda i: i.due_ms, ALWAYS)
         else:
-            table["buildableStartMilliseconds"] = prop(lambda i: i.buildable_ms)
+            table["buildableStartMilliseconds"] = prop(lambda i: i.buildable_ms, ALWAYS)
+            if self._modern and state == "buildable":
+                table["pending"] = const(False, ALWAYS)
         return self._bean(f"hudson.model.Queue${kind}Item", table, item)
 
     def _item_properties(self) -> Table:
         table = {
-            "actions": prop(lambda i: self._parameter_actions(i.values)),
-            "blocked": prop(lambda i: i.state == "blocked"),
-            "buildable": prop(lambda i: i.state == "buildable"),
-            "params": prop(self._params),
-            "stuck": prop(lambda i: i.stuck),
-            "task": prop(self._task),
-            "why": prop(lambda i: i.said(now_ms())),
+            "actions": prop(lambda i: self._actions(i.values, i.cause)),
+            "blocked": prop(lambda i: i.state == "blocked", ALWAYS),
+            "buildable": prop(lambda i: i.state == "buildable", ALWAYS),
+            "params": prop(self._params, ALWAYS),
+            "stuck": prop(lambda i: i.stuck, ALWAYS),
+            "task": prop(self._task, ALWAYS),
+            "why": prop(lambda i: i.said(now_ms()), ALWAYS),
         }
         if self._modern:
-            table["id"] = prop(lambda i: i.id)
-            table["inQueueSince"] = prop(lambda i: i.since_ms)
-            table["url"] = prop(lambda i: f"queue/item/{i.id}/")
+            table["id"] = prop(lambda i: i.id, ALWAYS)
+            table["inQueueSince"] = prop(lambda i: i.since_ms, ALWAYS)
+            table["url"] = prop(lambda i: f"queue/item/{i.id}/", ALWAYS)
         return table
 
     def _params(self, item: Item) -> str:

@@ -84,7 +84,7 @@ class RestSide:
         if not self._site.available:
             answer = refused(503, "Please wait while Jenkins is getting ready to work")
         else:
-            segments = [unquote(s) for s in request.rel_url.raw_path.split("/") if s]
+            segments = _segments(request.rel_url.raw_path)
             answer = self._site.gate.refusal(request) or await self._routed(request, segments)
         if self._site.modern:
             answer.headers["X-Jenkins"] = MODERN_VERSION
@@ -109,6 +109,17 @@ class RestSide:
                 body = await request.read()
         call = Call(self._site, request, form, body)
         return call.answer(segments) or refused(404, "Not Found")
+
+
+def _segments(raw_path: str) -> list[str]:
+    """The names of a path, `..` followed: old masters send people to such places."""
+    segments: list[str] = []
+    for part in filter(None, raw_path.split("/")):
+        if part == "..":
+            del segments[-1:]
+        else:
+            segments.append(unquote(part))
+    return segments
 
 
 def _error(fault: Fault) -> web.Response:

@@ -32,10 +32,16 @@ class Rows(JobRows):
         master = self._master
         own = master.nodes.get("")
         view = "all" if self._modern else "All"
-        names: Table = {"name": const(view, ALWAYS), "url": const(self.url, ALWAYS)}
+        view_table: Table = {
+            "description": const(None),
+            "jobs": prop(lambda m: self._children("")),
+            "name": const(view, ALWAYS),
+            "url": const(self.url, ALWAYS),
+        }
+        all_view = self._bean("hudson.model.AllView", view_table, master)
         table = {
             "assignedLabels": prop(
-                lambda m: [self._label(a) for a in sorted(own.atoms if own else ())]
+                lambda m: [self.label(a) for a in sorted(own.atoms if own else ())]
             ),
             "mode": const(own.mode if own else "NORMAL"),
             "nodeDescription": const(f"the master {self._name} node"),
@@ -44,11 +50,11 @@ class Rows(JobRows):
             "description": const(None),
             "jobs": prop(lambda m: self._children("")),
             "overallLoad": const({}),
-            "primaryView": const(self._bean("hudson.model.AllView", names, None)),
+            "primaryView": const(all_view),
             "slaveAgentPort": const(-1),
             "useCrumbs": const(False),
             "useSecurity": const(False),
-            "views": const([self._bean("hudson.model.AllView", names, None)]),
+            "views": const([all_view]),
         }
         if self._modern:
             table["quietingDown"] = prop(lambda m: m.quieting)
