@@ -10,6 +10,7 @@ import pytest
 
 from tests.contract.gerrit_site import GerritSite
 from tests.contract.jenkins_site import JenkinsSite
+from tests.contract.nova_site import nova_site, real_nova, sandbox_nova  # noqa: F401
 from tests.sandbox.gerrit import SandboxGerrit
 from tests.sandbox.jenkins import SandboxJenkins
 from tests.support.real_gerrit import RealGerrit, RealGerritUnavailable

@@ -151,9 +151,11 @@ class JenkinsSite:
         )
 
     def finished(self, job: str, uuid: str) -> Row:
-        """The build, once it has a result."""
+        """The build, once it is over. Old masters know results a moment before that."""
         return wait_for(
-            lambda: next((row for row in self.builds(job, uuid) if row["result"]), None)
+            lambda: next(
+                (r for r in self.builds(job, uuid) if r["result"] and not r["building"]), None
+            )
         )
 
     def console(self, job: str, number: int) -> str:

@@ -82,7 +82,7 @@ def test_offline_is_a_toggle_and_disturbs_no_build(node_site: tuple[JenkinsSite,
         assert row["offlineCauseReason"] == "for a reason"
     waiting = site.submitted(job)
     site.queued(job, waiting, node)
-    assert site.finished(job, running)["result"] == "SUCCESS"
+    assert site.finished(job, running)["result"] == "SUCCESS", site.console(job, 1)
     assert site.builds(job, waiting) == []
     assert site.post(path, offlineMessage="again").status_code == 302
     row = site.get(f"computer/{node}/")

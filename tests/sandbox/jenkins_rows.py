@@ -164,7 +164,7 @@ class Rows(JobRows):
             "description": const("" if nodes else "invalid label"),
             "idleExecutors": const(total - busy),
             "loadStatistics": const({}),
-            "name": const(expression, 2),
+            "name": const(expression),
             "nodes": const([self._node(node) for node in nodes]),
             "offline": const(not up),
             "tiedJobs": const([self.job(job) for job in tied]),
