@@ -123,12 +123,11 @@ class Bridge:
     # Events.
 
     def _on_link_opened(self, event: events.LinkOpened) -> None:
-        self._state.generations[event.link] = event.generation
+        self._state.connections.add((event.link, event.generation))
 
     def _on_link_lost(self, event: events.LinkLost) -> None:
         state = self._state
-        if state.generations.get(event.link) == event.generation:
-            del state.generations[event.link]
+        state.connections.discard((event.link, event.generation))
         for build in list(state.builds.values()):
             kept = [ref for ref in build.refs if ref[:2] != (event.link, event.generation)]
             lost, build.refs = len(build.refs) - len(kept), kept

@@ -223,8 +223,8 @@ class State:
         self.ended: OrderedDict[str, BuildRow] = OrderedDict()
         #: rows of ended builds that the journal failed to write
         self.unkept: dict[str, float] = {}
-        #: current opening of each link
-        self.generations: dict[str, int] = {}
+        #: connections that stand; a link has more than one while old ones end their jobs
+        self.connections: set[tuple[str, int]] = set()
         self.serial = 0
         self.due = now
         self.forget_due = now + 3600.0
@@ -246,7 +246,7 @@ class State:
 
     def is_live(self, ref: JobRef) -> bool:
         """Whether the server still has the job."""
-        return self.generations.get(ref.link) == ref.generation
+        return (ref.link, ref.generation) in self.connections
 
     def builds_of(self, master: Master) -> Iterable[Build]:
         return [build for build in self.builds.values() if build.row.master == master.name]

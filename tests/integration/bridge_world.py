@@ -34,7 +34,7 @@ class Heard:
 
     def job_ended(self, job: ClientJob, outcome: Outcome, data: bytes) -> None:
         self.text = data
-        if outcome is Outcome.COMPLETE and data:
+        if outcome is Outcome.COMPLETE and data.startswith(b"{"):
             self.end = json.loads(data)
         self.outcome = outcome
 

@@ -1,8 +1,8 @@
 """Everything the suite says and hears in Gearman's language.
 
 `GearmanServer` is the server zuul-server embeds, `GearmanClient` submits jobs, `GearmanWorker`
-serves functions, `WorkerHub` has many workers' connections
-in one thread, `AdminClient` asks a server about itself. All of them work with C gearmand too.
+serves functions, `WorkerHub` has many workers' connections in one thread, `AdminClient` asks a
+server about itself. All of them work with C gearmand too.
 """
 
 from zuul.lib.gearman.admin import (
@@ -13,7 +13,8 @@ from zuul.lib.gearman.admin import (
     parse_status,
 )
 from zuul.lib.gearman.client import ClientJob, GearmanClient, JobListener, Outcome
-from zuul.lib.gearman.hub import HubListener, JobRef, WorkerHub
+from zuul.lib.gearman.hub import HubListener, WorkerHub
+from zuul.lib.gearman.hub_links import JobRef
 from zuul.lib.gearman.limits import Limits
 from zuul.lib.gearman.packets import PacketType
 from zuul.lib.gearman.queue import Priority, QueueTotals

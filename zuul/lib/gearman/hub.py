@@ -12,40 +12,19 @@ open, its connection is set aside to end its jobs, and a new one takes the next.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 import ssl
 import threading
 from collections.abc import Callable
-from functools import partial
-from secrets import SystemRandom
-from typing import Final, NamedTuple, Protocol
+from typing import Protocol
 
-from zuul.lib.gearman.packets import PacketType, ProtocolError
-from zuul.lib.gearman.session import TakenJob, WorkerSession
-from zuul.lib.gearman.sockets import tune
+from zuul.lib.gearman.hub_links import JobRef, Link, Wire
+from zuul.lib.gearman.packets import PacketType
+from zuul.lib.gearman.session import TakenJob
 from zuul.lib.logs import fields
 from zuul.lib.workers import run_guarded
 
 log = logging.getLogger("zuul.Gearman")
-
-CONNECT_SECONDS: Final = 10.0
-_FIRST_PAUSE_SECONDS: Final = 0.1
-_MAX_PAUSE_SECONDS: Final = 5.0
-#: A connection that lived so long was a good one: the next attempt comes without a long pause.
-_SETTLED_SECONDS: Final = 5.0
-#: A server that leaves so much unread is gone.
-_UNREAD_BYTES: Final = 64 * 1024 * 1024
-_RANDOM: Final = SystemRandom()
-
-
-class JobRef(NamedTuple):
-    """A job, named so that it cannot be mistaken for another, whatever the server's handles do."""
-
-    link: str
-    #: Which opening of the link's connection it came by.
-    generation: int
-    handle: bytes
 
 
 class HubListener(Protocol):
@@ -55,7 +34,7 @@ class HubListener(Protocol):
         """A connection of the link takes jobs; one set aside may still end its own."""
 
     def link_lost(self, link: str, generation: int) -> None:
-        """That connection broke; the server has given up the jobs that came by it."""
+        """That connection ended; the server has given up jobs of it that were open."""
 
     def job_taken(self, ref: JobRef, job: TakenJob, taken: int) -> None:
         """A job was assigned, the `taken`th since the link was made."""
@@ -78,9 +57,9 @@ class WorkerHub:
         self.ssl_context = ssl_context
         #: What could not be reached was said once.
         self.complained = ""
-        self._links: dict[str, _Link] = {}
+        self._links: dict[str, Link] = {}
         #: Open connections by generation.
-        self.wires: dict[int, _Wire] = {}
+        self.wires: dict[int, Wire] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._run, name="gearman-hub", daemon=True)
@@ -154,12 +133,12 @@ class WorkerHub:
         if name in self._links:
             log.error("Gearman link is open already %s", fields(link=name))
             return
-        link = self._links[name] = _Link(self, name, client_id, functions, total)
+        link = self._links[name] = Link(self, name, client_id, functions, total)
         task = self._loop.create_task(link.keep_open(), name=name)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    def _change(self, name: str, change: Callable[[_Link], None]) -> None:
+    def _change(self, name: str, change: Callable[[Link], None]) -> None:
         def work() -> None:
             if link := self._links.get(name):
                 change(link)
@@ -180,185 +159,3 @@ class WorkerHub:
         data = [wire.session.report(kind, ref.handle, *rest) for kind, rest in packets]
         wire.send(b"".join(data))
         wire.close_if_done()
-
-
-class _Link:
-    """One connection that takes jobs, opened again and again, and those that only end theirs."""
-
-    def __init__(
-        self, hub: WorkerHub, name: str, client_id: str, functions: frozenset[str], total: int
-    ) -> None:
-        self.hub = hub
-        self.name = name
-        self.client_id = client_id
-        self.functions = functions
-        self.total = total
-        #: jobs taken since the link was made, over all connections
-        self.taken = 0
-        self._wire: _Wire | None = None
-        self._is_retired = False
-        self._retired = asyncio.Event()
-
-    def set_functions(self, functions: frozenset[str]) -> None:
-        self.functions = functions
-        if self._wire is not None:
-            self._wire.follow()
-
-    def allow(self, total: int) -> None:
-        self.total = total
-        if self._wire is not None:
-            self._wire.follow()
-
-    def retire(self) -> None:
-        self._is_retired = True
-        self._retired.set()
-        if self._wire is not None:
-            self._wire.set_aside()
-
-    def opened(self, wire: _Wire) -> None:
-        """The connection stands."""
-        self._wire = wire
-        self.hub.complained = ""
-        self.hub.wires[wire.generation] = wire
-        self.hub.listener.link_opened(self.name, wire.generation)
-        if self._is_retired:
-            wire.set_aside()
-
-    def left(self, wire: _Wire) -> None:
-        """A connection takes no more jobs."""
-        if self._wire is wire:
-            self._wire = None
-
-    async def keep_open(self) -> None:
-        """Have a connection that takes jobs, until retired."""
-        loop, hub = asyncio.get_running_loop(), self.hub
-        pause = 0.0
-        while not self._is_retired:
-            wire, opened_at = _Wire(self), loop.time()
-            try:
-                async with asyncio.timeout(CONNECT_SECONDS):
-                    await loop.create_connection(
-                        lambda wire=wire: wire,
-                        hub.host,
-                        hub.port,
-                        ssl=hub.ssl_context,
-                    )
-                await wire.has_left.wait()
-            except OSError as error:
-                self._complain(str(error) or type(error).__name__)
-            if wire.is_aside:
-                continue
-            settled = loop.time() - opened_at > _SETTLED_SECONDS
-            pause = 0.0 if settled else min(_MAX_PAUSE_SECONDS, pause * 2 or _FIRST_PAUSE_SECONDS)
-            await self._sleep(max(pause, _FIRST_PAUSE_SECONDS) * _RANDOM.uniform(0.5, 1.0))
-
-    async def _sleep(self, seconds: float) -> None:
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._retired.wait(), seconds)
-
-    def _complain(self, text: str) -> None:
-        if text != self.hub.complained:
-            self.hub.complained = text
-            where = fields(host=self.hub.host, port=self.hub.port, reason=text)
-            log.warning("Gearman server not reached, trying on %s", where)
-
-
-class _Wire(asyncio.Protocol):
-    """One connection, from its opening to its end."""
-
-    def __init__(self, link: _Link) -> None:
-        self.session = WorkerSession(link.client_id)
-        self.generation = 0
-        #: It takes no more jobs, but has some to end.
-        self.is_aside = False
-        self.has_left = asyncio.Event()
-        self._link = link
-        #: jobs the link had taken when this connection was opened
-        self._before = 0
-        self._transport: asyncio.Transport | None = None
-        self._is_closing = False
-
-    def follow(self) -> None:
-        """Do as the link wishes now."""
-        wanted, session = self._link.functions, self.session
-        if session.keeps(wanted):
-            self.send(session.set_functions(wanted))
-            self.send(session.allow(self._link.total - self._before))
-            return
-        # A job that is on its way has to be counted before a new connection takes the next.
-        session.allow(0)
-        if not session.is_asking:
-            self.set_aside()
-
-    def set_aside(self) -> None:
-        """Take no more jobs, end those that are open, then close."""
-        self.is_aside = True
-        self.session.allow(0)
-        self.send(self.session.set_functions(frozenset(self.session.open_jobs.values())))
-        self._link.left(self)
-        self.has_left.set()
-        self.close_if_done()
-
-    def close_if_done(self) -> None:
-        if self.is_aside and not self.session.is_busy and self._transport is not None:
-            self._is_closing = True
-            # Sends what has been written before it closes.
-            self._transport.close()
-
-    def give_up(self) -> None:
-        """Close at once."""
-        self._is_closing = True
-        if self._transport is not None:
-            self._transport.abort()
-
-    def send(self, data: bytes) -> None:
-        if not data or self._transport is None:
-            return
-        self._transport.write(data)
-        if self._transport.get_write_buffer_size() > _UNREAD_BYTES:
-            name = fields(link=self._link.name)
-            log.error("Gearman server does not read, connection given up %s", name)
-            self._transport.abort()
-
-    # asyncio.Protocol
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
-        link = self._link
-        run_guarded(partial(tune, transport.get_extra_info("socket")), "options of a socket")
-        self.generation = link.hub.next_generation()
-        self._before = link.taken
-        self.session.set_functions(link.functions)
-        self.session.allow(link.total - self._before)
-        self.send(self.session.connected())
-        link.opened(self)
-
-    def data_received(self, data: bytes) -> None:
-        try:
-            jobs, answer = self.session.receive(data)
-        except ProtocolError as error:
-            log.error("Gearman server speaks no Gearman, connection given up: %s", error)
-            if self._transport is not None:
-                self._transport.abort()
-            return
-        link = self._link
-        for job in jobs:
-            link.taken += 1
-            ref = JobRef(link.name, self.generation, job.handle)
-            link.hub.listener.job_taken(ref, job, link.taken)
-        self.send(answer)
-        if not self.is_aside and self.session.functions != link.functions:
-            self.follow()
-        self.close_if_done()
-
-    def connection_lost(self, error: Exception | None) -> None:
-        self._transport = None
-        link = self._link
-        link.hub.wires.pop(self.generation, None)
-        link.left(self)
-        self.has_left.set()
-        if not self._is_closing:
-            reason = error or "closed by the server"
-            log.warning("Lost Gearman server %s", fields(link=link.name, reason=reason))
-            link.hub.listener.link_lost(link.name, self.generation)
