@@ -69,6 +69,26 @@ def test_a_parameter_is_added_to_the_list_that_counts(jenkins_site: JenkinsSite)
     assert "new=there=" in jenkins_site.console(job, 1)
 
 
+def test_in_the_other_place_of_an_old_masters_file_it_is_of_no_use(
+    jenkins_site: JenkinsSite,
+) -> None:
+    job = jenkins_site.job()
+    path = f"job/{job}/config.xml"
+    root = parsed(jenkins_site.raw("GET", path).text)
+    [definitions] = root.findall("properties//parameterDefinitions")
+    row = ET.SubElement(definitions, "hudson.model.StringParameterDefinition")
+    for tag, text in (("name", "NEW"), ("description", ""), ("defaultValue", "unset")):
+        ET.SubElement(row, tag).text = text
+    assert jenkins_site.post_xml(path, ET.tostring(root, "unicode")).status_code == 200
+    rows = jenkins_site.get(f"job/{job}/", tree="property[parameterDefinitions[name]]")["property"]
+    names = [[one["name"] for one in row["parameterDefinitions"]] for row in rows]
+    both = ["ZUUL_UUID", "WORDS", "NEW"]
+    assert names == ([both] if jenkins_site.modern else [both, ["ZUUL_UUID", "WORDS"]])
+    uuid = jenkins_site.submitted(job, NEW="there")
+    found = jenkins_site.finished(job, uuid)["parameters"]
+    assert ("NEW" in found) is jenkins_site.modern
+
+
 def test_old_masters_drop_text_parameters(jenkins_site: JenkinsSite) -> None:
     text = """<project><builders/><properties><hudson.model.ParametersDefinitionProperty>
         <parameterDefinitions><hudson.model.TextParameterDefinition><name>LINES</name>

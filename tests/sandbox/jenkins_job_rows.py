@@ -115,14 +115,13 @@ class JobRows:
         return None if item is None else self.item(item)
 
     def _definitions_of(self, job: Job) -> list[Bean]:
-        """Old masters, which keep the property in two places, tell it twice."""
-        return [self._definitions(job)] * (1 if self._modern else 2) if job.parameters else []
+        """Old masters keep the property in two places and tell both; the last counts."""
+        lists = [job.parameters] if self._modern else [job.shown, job.parameters]
+        return [self._definitions(declared) for declared in lists if declared]
 
-    def _definitions(self, job: Job) -> Bean:
-        table = {
-            "parameterDefinitions": prop(lambda j: [self._definition(p) for p in j.parameters], 2)
-        }
-        return self._bean("hudson.model.ParametersDefinitionProperty", table, job)
+    def _definitions(self, declared: tuple[Parameter, ...]) -> Bean:
+        table = {"parameterDefinitions": prop(lambda rows: [self._definition(p) for p in rows], 2)}
+        return self._bean("hudson.model.ParametersDefinitionProperty", table, declared)
 
     def _definition(self, parameter: Parameter) -> Bean:
         value = {"name": const(parameter.name, 3)}

@@ -68,6 +68,8 @@ class Job:
     label: str | None = None
     quiet_seconds: float | None = None
     parameters: tuple[Parameter, ...] = ()
+    #: declared in the other place of an old master's file: shown, but of no effect
+    shown: tuple[Parameter, ...] = ()
     #: (shell script, exit code that means UNSTABLE)
     steps: tuple[tuple[str, int | None], ...] = ()
     next_number: int = 1

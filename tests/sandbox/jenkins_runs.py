@@ -71,6 +71,7 @@ async def execute(
         # What the script left in the background ends with it, as Jenkins' process killer does.
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
+        await process.wait()
         with contextlib.suppress(FileNotFoundError):
             file.unlink()
     return code, None

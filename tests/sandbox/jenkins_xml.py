@@ -6,6 +6,7 @@ import re
 import xml.etree.ElementTree as ET
 from collections.abc import Iterable
 
+from tests.sandbox import jenkins_old_xml as old
 from tests.sandbox.jenkins_model import PARAMETER_KINDS, Job, Mode, Node, Parameter
 
 _HEADER = re.compile(r"^\s*<\?xml[^>]*\?>\s*")
@@ -92,11 +93,19 @@ def read_job(job: Job, text: str, *, modern: bool) -> None:
     job.xml = text
     job.description = _value(root, "description", "")
     job.disabled = _value(root, "disabled", "false") == "true"
-    job.concurrent = _value(root, "concurrentBuild", "false") == "true"
     job.label = label if label and not can_roam else None
     job.quiet_seconds = float(quiet) if quiet else None
-    job.parameters = tuple(p for p in _read_parameters(root) if modern or p.kind != "Text")
     job.steps = tuple(_read_step(row) for row in root.findall("builders/hudson.tasks.Shell"))
+    if modern:
+        job.concurrent = _value(root, "concurrentBuild", "false") == "true"
+        job.parameters = job.shown = tuple(_read_parameters(root.find(PARAMETERS)))
+        return
+    if old.to_hudson_form(root):
+        job.xml = written(root, modern=False)
+    job.concurrent = old.is_concurrent(root)
+    counting, shown = old.definitions_that_count(root), old.definitions_shown(root)
+    job.parameters = tuple(p for p in _read_parameters(counting) if p.kind != "Text")
+    job.shown = tuple(p for p in _read_parameters(shown) if p.kind != "Text")
 
 
 def with_disabled(text: str, disabled: bool, *, modern: bool) -> str:
@@ -111,8 +120,8 @@ def folder_xml(*, modern: bool) -> str:
     return written(root, modern=modern)
 
 
-def _read_parameters(root: ET.Element) -> Iterable[Parameter]:
-    for row in root.findall(f"{PARAMETERS}/*"):
+def _read_parameters(definitions: ET.Element | None) -> Iterable[Parameter]:
+    for row in () if definitions is None else definitions:
         kind = row.tag.rpartition(".")[2].removesuffix("ParameterDefinition")
         if kind not in PARAMETER_KINDS:
             continue

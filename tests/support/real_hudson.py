@@ -202,7 +202,9 @@ class RealHudson:
     def add_node(
         self, name: str, labels: str = "", executors: int = 1, mode: Mode = "NORMAL"
     ) -> None:
-        """A node whose agent the master starts with a command here; waits until it is online."""
+        """A node whose agent the master starts with a command here; waits until it is online.
+        Let one build there come to its end before another is stopped: an agent interrupted while
+        it still loads classes fails all builds after that."""
         jar = self.home / "slave.jar"
         if not jar.exists():
             answer = requests.get(f"{self.url}jnlpJars/slave.jar", timeout=REST_SECONDS)
