@@ -73,7 +73,11 @@ def parse_errand(payload: bytes, *, with_html: bool) -> Errand:
         number, uuid = None, uuid or number
     if isinstance(number, str):
         number = int(number)
-    if isinstance(number, bool) or not isinstance(number, int | None) or (number or 1) < 1:
+    if (
+        isinstance(number, bool)
+        or not isinstance(number, int | None)
+        or (number is not None and number < 1)
+    ):
         raise PayloadError("number: expected a build's number or its ZUUL_UUID")
     if number is None and (not isinstance(uuid, str) or not uuid):
         raise PayloadError("number: is missing")
