@@ -283,3 +283,18 @@ def test_a_change_that_loses_its_approval_in_the_gate_is_not_merged_and_told_why
     )
     assert "Workflow" in told[0]
     assert site.review(upload).status == "NEW"
+
+
+def test_what_came_while_the_server_was_dead_is_made_up_for(
+    sandbox: object, start_site: StartSite
+) -> None:
+    site = start_site(sandbox)
+    approved = site.push("acme/two", "Approved")
+    site.expect_vote(approved, "Verified +1")
+    site.expect_idle()
+    site.suite.processes["zuul-server"].kill()
+    site.approve(approved)
+    pushed = site.push("acme/one", "Pushed")
+    site.suite.start_server()
+    site.expect_merged(approved)
+    site.expect_vote(pushed, "Verified +1")

@@ -342,6 +342,18 @@ class TestReports:
         gerrit.faults.review_failures.append((0, "warning: replication is slow"))
         assert world.report(driver, change, {"verified": 1}).reported
 
+    def test_a_vote_that_comes_after_the_change_was_closed_is_no_error(
+        self,
+        world: World,
+        gerrit: SandboxGerrit,
+        driver: GerritDriver,
+        caplog: pytest.LogCaptureFixture,
+    ) -> None:
+        change = told_change(world, gerrit.upload(PROJECT, "A").number)
+        world.review("core", int(change.key.number), "--abandon")
+        assert not world.report(driver, change, {"verified": 1}).reported
+        assert [r for r in caplog.records if r.levelno >= logging.ERROR] == []
+
     def test_a_refused_report_says_why(
         self, world: World, gerrit: SandboxGerrit, driver: GerritDriver
     ) -> None:

@@ -20,6 +20,8 @@ log = logging.getLogger("zuul.Scheduler")
 
 FILE_NAME = "heard.json"
 WRITE_SECONDS = 10.0
+#: as long as there is nothing to write
+FIRST_WRITE_SECONDS = 0.2
 #: what is older is history: nobody wants a week's changes tested at once
 MOST_AGE_SECONDS = 24 * 3600.0
 
@@ -71,4 +73,5 @@ class HeardKeeper:
 
     def _turn(self, stopping: threading.Event) -> None:
         self.write()
-        stopping.wait(WRITE_SECONDS)
+        # A first run that dies early shall leave a mark too.
+        stopping.wait(WRITE_SECONDS if self._written else FIRST_WRITE_SECONDS)

@@ -87,13 +87,24 @@ class ReviewReporter:
         try:
             outcome = self._send(request, change, action)
         except DriverError as error:
-            log.error("A report was not sent change=%s: %s", change.key, error)
+            level = logging.INFO if self._was_closed(error, change) else logging.ERROR
+            log.log(level, "A report was not sent change=%s: %s", change.key, error)
             outcome = _not_reported(request, str(error))
         finally:
             done(outcome)
         if outcome.merged is False and not outcome.base_moved:
             # After the answer: the queue does not wait for it.
             self._explain(request, change, outcome.reason or "see the log")
+
+    def _was_closed(self, error: DriverError, change: Change) -> bool:
+        """Whether Gerrit took no votes because the change was merged or abandoned meanwhile."""
+        if not isinstance(error, ReportRejected):
+            return False
+        try:
+            row = self._queries.look_up_number(change.key.number)
+        except DriverError:
+            return False
+        return row is not None and not row.is_open
 
     def _explain(self, request: SendReport, change: Change, reason: str) -> None:
         """Tell the change's people why it was not merged, though its tests passed."""
