@@ -42,7 +42,7 @@ class Chaos(World):
     def __init__(self, seed: int) -> None:
         self.random = Random(f"bridge {seed}")
         super().__init__("m1", "m2", "m3")
-        self.trouble = True
+        self.trouble = False
         self.rate = self.random.choice((0.0, 0.02, 0.1))
         self.slowness = self.random.choice((0.05, 0.5, 3.0))
         self.wants: list[Want] = []
@@ -108,6 +108,13 @@ class Chaos(World):
         self.wants.append(want)
         self.launch(want)
 
+    def build_by_hand(self) -> None:
+        """Somebody pushes a button on a master."""
+        master = self.random.choice(list(self.masters.values()))
+        if master.up:
+            master.post("J", {"SECONDS": str(self.random.choice((0.01, 0.3, 5)))})
+            self.dispatch(master)
+
     def launch(self, want: Want, *, again: bool = False) -> None:
         if not again:
             want.tries += 1
@@ -162,7 +169,7 @@ class Chaos(World):
                 *(self.accident_restart, self.accident_network, self.accident_quiet),
                 *(self.accident_bridge, self.accident_link, self.accident_cancel),
                 *(self.accident_node, self.accident_jobs, self.accident_denied),
-                *(self.accident_stop, self.accident_stop),
+                *(self.accident_stop, self.accident_stop, self.accident_restart),
             )
         )
         self.note(f"{accident.__name__} {master.name}")
@@ -244,12 +251,17 @@ class Chaos(World):
 
     def go(self) -> None:
         self.start()
+        # What ended before the first look is nobody's business.
+        self.run(3)
+        self.trouble = True
         until = self.now + TROUBLE_SECONDS
         pace = self.random.choice((1.0, 4.0, 10.0))
         accidents = self.random.choice((5.0, 15.0, 60.0))
         while self.now < until:
             if self.chance(1 / (1 + accidents / pace)):
                 self.go_wrong()
+            elif self.chance(0.1):
+                self.build_by_hand()
             else:
                 self.want()
             self.run(self.random.random() * 2 * min(pace, accidents))
