@@ -7,15 +7,15 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import jenkins
+import jenkins  # type: ignore[import-untyped]
 import pytest
 import requests
 
 from tests.sandbox.jenkins import SandboxJenkins
-from tests.sandbox.jenkins_people import ZUUL_PARAMETERS
+from tests.sandbox.jenkins_people import ZUUL_PARAMETERS, BuildView
 
 pytestmark = pytest.mark.integration
 
@@ -35,7 +35,7 @@ def client(master: SandboxJenkins) -> Iterator[jenkins.Jenkins]:
     client._session.close()
 
 
-def done(count: int) -> object:
+def done(count: int) -> Callable[[list[BuildView]], bool]:
     return lambda builds: sum(1 for build in builds if build.result) == count
 
 
@@ -185,10 +185,10 @@ def test_executors_bound_what_runs(master: SandboxJenkins) -> None:
         master.start_build("j", ZUUL_UUID=str(index))
     most = 0
 
-    def watch(builds: list[object]) -> bool:
+    def watch(builds: list[BuildView]) -> bool:
         nonlocal most
-        most = max(most, sum(1 for build in builds if build.building))  # type: ignore[attr-defined]
-        return done(5)(builds)  # type: ignore[operator, no-any-return]
+        most = max(most, sum(1 for build in builds if build.building))
+        return done(5)(builds)
 
     master.wait_for(watch)
     assert most == 2
