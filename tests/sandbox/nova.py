@@ -24,7 +24,7 @@ from typing import TypeVar
 from aiohttp import web
 
 from tests.sandbox.nova_account import Account
-from tests.sandbox.nova_cloud import Cloud, Settings, Span, Times
+from tests.sandbox.nova_cloud import Cloud
 from tests.sandbox.nova_compute import Compute
 from tests.sandbox.nova_faults import Faults, RequestLog
 from tests.sandbox.nova_gate import Gate, Tokens
@@ -35,6 +35,7 @@ from tests.sandbox.nova_network import Neutron
 from tests.sandbox.nova_people import People
 from tests.sandbox.nova_rows import Rows
 from tests.sandbox.nova_servers import Servers
+from tests.sandbox.nova_settings import Settings, Span, Times
 
 T = TypeVar("T")
 HOST = "127.0.0.1"
@@ -106,9 +107,9 @@ class SandboxCloud(People):
         ):
             self.cloud.flavors.append(Flavor(name, ram, vcpus, disk))
         settings = self.cloud.settings
-        self.cloud.networks.append(Network("private", "admin", settings.prefix))
+        self.cloud.networks.append(Network("private", self.cloud.admin_id, settings.prefix))
         if floating_pool is not None:
-            pool = Network(floating_pool, "admin", settings.floating_prefix, external=True)
+            pool = Network(floating_pool, self.cloud.admin_id, settings.floating_prefix, True)
             self.cloud.networks.append(pool)
         self.add_image("base")
 
@@ -197,12 +198,12 @@ class SandboxCloud(People):
             keepalive_timeout=75,
         )
         await runner.setup()
-        self.cloud.begin()
+        self.cloud.lives.begin()
         await web.SockSite(runner, sock, backlog=1024).start()
         self._ready.set()
         await self._stopping.wait()
         await runner.cleanup()
-        await self.cloud.end()
+        await self.cloud.lives.end()
         await _cancel_others()
 
     def _application(self) -> web.Application:

@@ -9,9 +9,12 @@ from aiohttp import web
 
 from tests.sandbox.nova_cloud import Cloud
 from tests.sandbox.nova_errors import ApiError, bad, not_found
-from tests.sandbox.nova_gate import USER, VERSION, json_body
+from tests.sandbox.nova_gate import USER, VERSION, json_body, until
 from tests.sandbox.nova_model import Image, Server, new_id
 from tests.sandbox.nova_rows import Rows
+
+#: the last microversion with addFloatingIp
+LAST_FLOATING = (2, 43)
 
 Action = Callable[[web.Request, Server, Any], Awaitable[web.Response]]
 
@@ -67,14 +70,14 @@ class Actions:
                 "user_id": user.id,
             },
         )
-        self._cloud.snapshot(server, image)
+        self._cloud.lives.snapshot(server, image)
         if request[VERSION] >= (2, 45):
             return web.json_response({"image_id": image.id}, status=202)
         location = self._rows.brief_image(image)["links"][-1]["href"]
         return web.Response(status=202, headers={"Location": location})
 
     async def console(self, request: web.Request, server: Server, words: Any) -> web.Response:
-        text = await self._cloud.console(server)
+        text = await self._cloud.hosts.console(server)
         length = (words or {}).get("length")
         if length not in (None, -1, "-1"):
             text = "\n".join(text.split("\n")[-int(length) :]) if int(length) else ""
@@ -83,7 +86,7 @@ class Actions:
     async def add_floating_ip(
         self, request: web.Request, server: Server, words: Any
     ) -> web.Response:
-        self._check_floating(request, "addFloatingIp")
+        until(request, LAST_FLOATING)
         address = words["address"]
         for floating in self._cloud.floating_ips.values():
             if floating.address == address and floating.project_id == server.project.id:
@@ -98,7 +101,7 @@ class Actions:
     async def remove_floating_ip(
         self, request: web.Request, server: Server, words: Any
     ) -> web.Response:
-        self._check_floating(request, "removeFloatingIp")
+        until(request, LAST_FLOATING)
         for floating in server.floating:
             if floating.address == words["address"]:
                 self._cloud.detach(floating)
@@ -107,21 +110,21 @@ class Actions:
 
     async def reboot(self, request: web.Request, server: Server, words: Any) -> web.Response:
         self._check_state(server, "reboot", ("active", "stopped", "error"))
-        self._cloud.reboot(server)
+        self._cloud.lives.reboot(server)
         return web.Response(status=202)
 
     async def stop(self, request: web.Request, server: Server, words: Any) -> web.Response:
         self._check_state(server, "stop", ("active", "error"))
-        self._cloud.stop(server)
+        self._cloud.lives.stop(server)
         return web.Response(status=202)
 
     async def start(self, request: web.Request, server: Server, words: Any) -> web.Response:
         self._check_state(server, "start", ("stopped",))
-        self._cloud.reboot(server)
+        self._cloud.lives.reboot(server)
         return web.Response(status=202)
 
     async def force_delete(self, request: web.Request, server: Server, words: Any) -> web.Response:
-        self._cloud.delete(server)
+        self._cloud.lives.delete(server)
         return web.Response(status=202)
 
     def _check_state(self, server: Server, name: str, states: tuple[str, ...]) -> None:
@@ -130,7 +133,3 @@ class Actions:
             raise ApiError(409, text + f"vm_state {server.vm_state}")
         if server.task_state is not None:
             raise ApiError(409, text + f"task_state {server.task_state}")
-
-    def _check_floating(self, request: web.Request, name: str) -> None:
-        if request[VERSION] >= (2, 44):
-            raise bad(f"There is no such action: {name}")

@@ -6,6 +6,7 @@ from __future__ import annotations
 import base64
 import binascii
 import hashlib
+import re
 from typing import Any
 
 import asyncssh
@@ -15,11 +16,13 @@ from tests.sandbox import nova_rows
 from tests.sandbox.nova_cloud import Cloud
 from tests.sandbox.nova_errors import ApiError, bad, not_found
 from tests.sandbox.nova_gate import NEWEST, USER, VERSION, Gate, json_body, until
-from tests.sandbox.nova_model import FloatingIp, Image, Keypair, Network, User
-from tests.sandbox.nova_rows import Row, Rows
+from tests.sandbox.nova_model import Flavor, FloatingIp, Image, Keypair, Network, User
+from tests.sandbox.nova_rows import Row, Rows, Version
 
 #: the last microversion that has proxies to other services
 LAST_PROXY = (2, 35)
+_KEY_NAME = r"^[_\- a-zA-Z0-9]+$"
+_NEW_KEY_NAME = r"^[_\-\@\. a-zA-Z0-9]+$"
 _EXTENSIONS = {
     "os-floating-ips": "FloatingIps",
     "os-floating-ip-pools": "FloatingIpPools",
@@ -108,11 +111,11 @@ class Compute:
         }
 
     async def brief_flavors(self, request: web.Request) -> web.Response:
-        rows = [self._rows.brief_flavor(f, request[VERSION]) for f in self._cloud.flavors]
+        rows = [self._rows.brief_flavor(f, request[VERSION]) for f in self._flavors()]
         return web.json_response({"flavors": rows})
 
     async def flavors(self, request: web.Request) -> web.Response:
-        rows = [self._rows.flavor(flavor, request[VERSION]) for flavor in self._cloud.flavors]
+        rows = [self._rows.flavor(flavor, request[VERSION]) for flavor in self._flavors()]
         return web.json_response({"flavors": rows})
 
     async def flavor(self, request: web.Request) -> web.Response:
@@ -121,6 +124,9 @@ class Compute:
             if flavor.id == name:
                 return web.json_response({"flavor": self._rows.flavor(flavor, request[VERSION])})
         raise not_found(f"Flavor {name} could not be found.")
+
+    def _flavors(self) -> list[Flavor]:
+        return sorted(self._cloud.flavors, key=lambda flavor: flavor.id)
 
     async def limits(self, request: web.Request) -> web.Response:
         project = request[USER].project
@@ -151,7 +157,7 @@ class Compute:
         user, version = request[USER], request[VERSION]
         rows = [
             {"keypair": self._rows.keypair(keypair, user.id, version, "list")}
-            for keypair in user.keypairs.values()
+            for _, keypair in sorted(user.keypairs.items())
         ]
         return web.json_response({"keypairs": rows})
 
@@ -159,6 +165,8 @@ class Compute:
         asked = (await json_body(request)).get("keypair", {})
         user, version = request[USER], request[VERSION]
         name, public_key = asked["name"], asked.get("public_key")
+        _check_key_name(name, version)
+        fingerprint = None if public_key is None else _fingerprint(public_key)
         if name in user.keypairs:
             raise ApiError(409, f"Key pair '{name}' already exists.")
         if 0 <= user.project.quota.key_pairs <= len(user.keypairs):
@@ -171,7 +179,7 @@ class Compute:
             public_key = f"{key.export_public_key().decode().strip()} Generated-by-Nova"
             private = key.export_private_key("pkcs1-pem").decode()
         self._numbers += 1
-        keypair = Keypair(name, public_key, _fingerprint(public_key), self._numbers)
+        keypair = Keypair(name, public_key, fingerprint or _fingerprint(public_key), self._numbers)
         user.keypairs[name] = keypair
         row = self._rows.keypair(keypair, user.id, version, "created")
         if private is not None:
@@ -289,6 +297,15 @@ class Compute:
 
     def _pools(self) -> list[Network]:
         return [network for network in self._cloud.networks if network.external]
+
+
+def _check_key_name(name: str, version: Version) -> None:
+    pattern = _KEY_NAME if version < (2, 92) else _NEW_KEY_NAME
+    text = f"Invalid input for field/attribute name. Value: {name}. "
+    if not name:
+        raise bad(text + "'' should be non-empty")
+    if re.search(pattern, name) is None:
+        raise bad(text + f"'{name}' does not match {pattern!r}")
 
 
 def _extension(alias: str) -> Row:

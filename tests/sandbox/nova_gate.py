@@ -122,7 +122,8 @@ class Gate:
             if fault.after:
                 await self._suffer(request, fault)
         except ApiError as error:
-            answer = response(service, error)
+            # What has no route is answered by the web server, not by the service.
+            answer = response("image" if kind == "unknown" else service, error)
         if fault.garbage:
             answer = web.Response(text="<html>oops", content_type="application/json")
         return self._stamped(request, service, answer)

@@ -141,11 +141,12 @@ class Glance:
                 kept.write(data)
         image.size, image.checksum, image.sha512 = size, md5.hexdigest(), sha512.hexdigest()
         await asyncio.to_thread(_unpack, kept, image)
-        self._cloud.spawn(self._finish(image))
+        self._cloud.lives.spawn(self._finish(image))
         return web.Response(status=204)
 
     async def _finish(self, image: Image) -> None:
-        await asyncio.sleep(self._cloud.draw(self._cloud.times.upload))
+        lives = self._cloud.lives
+        await asyncio.sleep(lives.draw(lives.times.upload))
         image.status, image.updated = "active", now()
 
     def _visible(self, request: web.Request) -> list[Image]:  # type: ignore[valid-type]

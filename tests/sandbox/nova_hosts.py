@@ -229,6 +229,23 @@ class Hosts:
             await asyncio.shield(host.making_keys)
         return host.keys
 
+    async def console(self, server: Server) -> str:
+        """What a screen would show by now, the host keys included as cloud-init prints them."""
+        if server.launched is None:
+            return ""
+        keys = await self.keys(server)
+        if server.trouble.wrong_console_keys:
+            keys = await asyncio.to_thread(make_keys, server.name)
+        lines = ["[    0.000000] Linux version 5.10.0-sandbox", "cloud-init: running modules"]
+        lines += ["ci-info: no authorized ssh keys fingerprints found"] if not server.key else []
+        lines.append("-----BEGIN SSH HOST KEY FINGERPRINTS-----")
+        lines += [f"{k.get_fingerprint()} root@{server.name}" for k in keys]
+        lines.append("-----END SSH HOST KEY FINGERPRINTS-----")
+        lines.append("-----BEGIN SSH HOST KEY KEYS-----")
+        lines += [k.export_public_key().decode().strip() for k in keys]
+        lines += ["-----END SSH HOST KEY KEYS-----", "", f"{server.name} login: "]
+        return "\n".join(lines)
+
 
 async def _make_keys(host: Host) -> None:
     host.keys = await asyncio.to_thread(make_keys, host.server.name)

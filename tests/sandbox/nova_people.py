@@ -88,7 +88,7 @@ class People:
             image_id = new_id()
             image = Image(
                 name,
-                self._project(project).id if project else "admin",
+                self._project(project).id if project else self.cloud.admin_id,
                 folder=self.cloud.folder / "images" / image_id,
                 visibility="private" if project else "public",
                 properties=dict(properties or {}),
@@ -142,7 +142,7 @@ class People:
                 metadata=dict(metadata or {}),
                 id=server_id,
             )
-            self.cloud.admit(server, at_once=True)
+            self.cloud.lives.admit(server, at_once=True)
             return server_id
 
         return self.call(do)
@@ -191,11 +191,11 @@ class People:
         )
 
     def console(self, name: str) -> str:
-        return self.call_async(lambda: self.cloud.console(self._server(name)))
+        return self.call_async(lambda: self.cloud.hosts.console(self._server(name)))
 
     def root_of(self, name: str) -> Path:
         """The folder that is the server's root, made if it is not there yet."""
-        return self.call_async(lambda: self.cloud.root_of(self._server(name)))
+        return self.call_async(lambda: self.cloud.roots.root_of(self._server(name)))
 
     def host_keys(self, name: str) -> list[str]:
         """Public host keys, as in known_hosts."""
@@ -211,11 +211,11 @@ class People:
     def kill_server(self, name: str, status: str = "ACTIVE") -> None:
         """The machine is dead; the cloud says `status` of it: ACTIVE, SHUTOFF or ERROR."""
         states = {"ACTIVE": "active", "SHUTOFF": "stopped", "ERROR": "error"}
-        self.call(lambda: self.cloud.die(self._server(name), states[status]))
+        self.call(lambda: self.cloud.lives.die(self._server(name), states[status]))
 
     def vanish(self, name: str) -> None:
         """The cloud has lost it: 404 from now on."""
-        self.call_async(lambda: self.cloud.bury(self._server(name)))
+        self.call_async(lambda: self.cloud.lives.bury(self._server(name)))
 
     def remove_image(self, name: str) -> None:
         """By name or id; somebody else has deleted it."""

@@ -172,11 +172,11 @@ class Rows:
             "disk": flavor.disk,
             "swap": "" if version < (2, 75) else 0,
             "OS-FLV-EXT-DATA:ephemeral": 0,
-            "OS-FLV-DISABLED:disabled": False,
             "vcpus": flavor.vcpus,
             "os-flavor-access:is_public": True,
-            "rxtx_factor": 1.0,
         }
+        if version < (2, 102):
+            row.update({"OS-FLV-DISABLED:disabled": False, "rxtx_factor": 1.0})
         if version >= (2, 55):
             row["description"] = None
         if version >= (2, 61):

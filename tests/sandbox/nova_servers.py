@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
 import json
-import re
-from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlencode
 
@@ -18,10 +14,14 @@ from tests.sandbox.nova_errors import ApiError, bad, not_found
 from tests.sandbox.nova_gate import USER, VERSION, Gate, json_body
 from tests.sandbox.nova_model import Flavor, Image, Network, Server, User, new_id
 from tests.sandbox.nova_rows import Rows, Version
+from tests.sandbox.nova_words import (
+    check_metadata,
+    read_base64,
+    read_limit,
+    read_moment,
+    read_pattern,
+)
 
-#: nova's osapi_max_limit
-MOST_A_PAGE = 1000
-MOST_METADATA = 128
 #: what a create may have beside the metadata and the like that are looked at
 _KNOWN = frozenset(
     (
@@ -94,7 +94,7 @@ class Servers:
             name = asked["name"] if count == 1 else f"{asked['name']}-{number + 1}"
             made.append(self._make(name, asked, user, image, flavor, network, version))
             made[-1].key, made[-1].key_name = key, asked.get("key_name")
-            self._cloud.admit(made[-1], over_quota=over)
+            self._cloud.lives.admit(made[-1], over_quota=over)
         if asked.get("return_reservation_id"):
             return web.json_response({"reservation_id": "r-sandbox"}, status=202)
         row = self._rows.created_server(made[0])
@@ -134,7 +134,7 @@ class Servers:
             zone=asked.get("availability_zone") or self._cloud.settings.zones[0],
             pinned_zone=asked.get("availability_zone"),
             config_drive=str(asked.get("config_drive") or "").lower() in ("true", "1"),
-            user_data=_decoded(asked.get("user_data") or ""),
+            user_data=read_base64(asked.get("user_data") or ""),
             description=asked.get("description", None if version >= (2, 19) else name),
             id=server_id,
         )
@@ -213,7 +213,7 @@ class Servers:
         if query.get("all_tenants", "0") not in ("0", "False", "false"):
             rule = "os_compute_api:servers:index:get_all_tenants"
             raise ApiError(403, f"Policy doesn't allow {rule} to be performed.")
-        limit = _limit(query.get("limit"))
+        limit = read_limit(query.get("limit"))
         rows = self._cloud.of_project(project)[::-1]
         if "changes-since" in query:
             rows += [s for s in reversed(self._cloud.gone.values()) if s.project is project]
@@ -230,7 +230,7 @@ class Servers:
 
     def _fits(self, server: Server, query: Any) -> bool:
         """As nova's filters for those who are no administrators: others are passed over."""
-        if "name" in query and not _pattern("name", query["name"]).search(server.name):
+        if "name" in query and not read_pattern("name", query["name"]).search(server.name):
             return False
         if "status" in query and server.status != query["status"].upper():
             return False
@@ -238,10 +238,10 @@ class Servers:
             return False
         if "flavor" in query and server.flavor.id != query["flavor"].rsplit("/", 1)[-1]:
             return False
-        if "ip" in query and not _pattern("ip", query["ip"]).search(server.address or ""):
+        if "ip" in query and not read_pattern("ip", query["ip"]).search(server.address or ""):
             return False
         if "changes-since" in query:
-            return server.updated.replace(microsecond=0) >= _moment(query["changes-since"])
+            return server.updated.replace(microsecond=0) >= read_moment(query["changes-since"])
         return True
 
     # -- one server --------------------------------------------------------------------------------
@@ -260,7 +260,7 @@ class Servers:
         return web.json_response({"server": row})
 
     async def delete(self, request: web.Request) -> web.Response:
-        self._cloud.delete(self.find(request))
+        self._cloud.lives.delete(self.find(request))
         return web.Response(status=204)
 
     async def ips(self, request: web.Request) -> web.Response:
@@ -303,55 +303,3 @@ async def _metadata_of(request: web.Request) -> dict[str, str]:
     if not isinstance(metadata, dict):
         raise bad("'metadata' is a required property")
     return metadata
-
-
-def check_metadata(metadata: Any) -> None:
-    if not isinstance(metadata, dict):
-        raise bad(f"Invalid input for field/attribute metadata. Value: {metadata}.")
-    if len(metadata) > MOST_METADATA:
-        raise ApiError(403, f"Maximum number of metadata items exceeds {MOST_METADATA}")
-    for key, value in metadata.items():
-        if not isinstance(value, str) or len(value) > 255 or len(key) > 255:
-            text = f"Invalid input for field/attribute {key}. Value: {value}. "
-            raise bad(text + f"'{value}' is too long")
-
-
-def _limit(text: str | None) -> int:
-    if text is None:
-        return MOST_A_PAGE
-    if not text.isdigit():
-        raise bad(
-            f"Invalid input for query parameters limit. Value: {text}. "
-            f"'{text}' does not match '^[0-9]*$'"
-        )
-    return min(int(text), MOST_A_PAGE)
-
-
-def _pattern(name: str, text: str) -> re.Pattern[str]:
-    try:
-        return re.compile(text)
-    except re.error as error:
-        raise bad(
-            f"Invalid input for query parameters {name}. Value: {text}. '{text}' is not a 'regex'"
-        ) from error
-
-
-def _moment(text: str) -> datetime:
-    try:
-        when = datetime.fromisoformat(text)
-    except ValueError as error:
-        raise bad(
-            f"Invalid input for query parameters changes-since. Value: {text}. "
-            f"'{text}' is not a 'date-time'"
-        ) from error
-    return when if when.tzinfo else when.replace(tzinfo=UTC)
-
-
-def _decoded(text: str) -> bytes:
-    try:
-        return base64.b64decode(text, validate=True)
-    except (binascii.Error, ValueError) as error:
-        raise bad(
-            f"Invalid input for field/attribute user_data. Value: {text}. "
-            f"'{text}' is not a 'base64'"
-        ) from error
