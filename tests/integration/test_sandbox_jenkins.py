@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import signal
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -16,6 +12,7 @@ import requests
 
 from tests.sandbox.jenkins import SandboxJenkins
 from tests.sandbox.jenkins_people import ZUUL_PARAMETERS, BuildView
+from tests.sandbox.jenkins_process import JenkinsProcess
 
 pytestmark = pytest.mark.integration
 
@@ -279,50 +276,31 @@ def test_a_killed_master_forgets_what_waited_and_numbers_anew(master: SandboxJen
 
 
 def test_as_a_process_it_may_be_killed_for_real(tmp_path: Path) -> None:
-    setup = tmp_path / "setup.yaml"
-    setup.write_text("nodes: {n1: {labels: l, executors: 1}}\njobs: {j: {script: 'sleep 30'}}\n")
-    command = [sys.executable, "-m", "tests.sandbox.jenkins", "--dir", str(tmp_path / "home")]
-    first, facts = _process([*command, "--setup", str(setup)])
-    try:
-        crumbs = requests.Session()
-        issued = crumbs.get(f"{facts['url']}crumbIssuer/api/json", timeout=SECONDS).json()
-        answer = crumbs.post(
-            f"{facts['url']}job/j/buildWithParameters",
-            data={"ZUUL_UUID": "u", "delay": "0sec"},
-            headers={issued["crumbRequestField"]: issued["crumb"]},
-            timeout=SECONDS,
-        )
+    setup = "nodes: {n1: {labels: l, executors: 1}}\njobs: {j: {script: 'sleep 30'}, k: 'true'}\n"
+    process = JenkinsProcess(tmp_path / "home", setup=setup, user="zuul:password:token")
+    form = {"ZUUL_UUID": "u", "delay": "0sec"}
+    with process, requests.Session() as session:
+        session.auth = ("zuul", "token")
+        url, job = process.url, f"{process.url}job/j/"
+        answer = session.post(f"{job}buildWithParameters", data=form, timeout=SECONDS)
         assert answer.status_code == 201
-        url = f"{facts['url']}job/j/api/json"
         deadline = time.monotonic() + SECONDS
-        while not crumbs.get(url, timeout=SECONDS).json()["builds"]:
+        while not session.get(f"{job}api/json", timeout=SECONDS).json()["builds"]:
             assert time.monotonic() < deadline
             time.sleep(0.02)
-        crumbs.close()
-    finally:
-        first.send_signal(signal.SIGKILL)
-        _reap(first)
-    again, facts_again = _process([*command, "--port", str(facts["port"])])
-    try:
-        assert facts_again == facts
-        build = requests.get(f"{facts['url']}job/j/1/api/json", timeout=SECONDS).json()
+        process.kill()
+        with pytest.raises(requests.ConnectionError):
+            session.get(url, timeout=SECONDS)
+        process.start()
+        assert process.url == url
+        build = session.get(f"{job}1/api/json", timeout=SECONDS).json()
         assert (build["building"], build["result"]) == (False, None)
-    finally:
-        again.terminate()
-        _reap(again)
-
-
-def _process(command: list[str]) -> tuple[subprocess.Popen[bytes], dict[str, object]]:
-    process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)
-    assert process.stdout is not None
-    facts: dict[str, object] = json.loads(process.stdout.readline())
-    return process, facts
-
-
-def _reap(process: subprocess.Popen[bytes]) -> None:
-    process.wait(SECONDS)
-    assert process.stdout is not None
-    process.stdout.close()
+        form = {"ZUUL_UUID": "later", "delay": "600sec"}
+        session.post(f"{url}job/k/buildWithParameters", data=form, timeout=SECONDS)
+        process.stop()
+        process.start()
+        [item] = session.get(f"{url}queue/api/json", timeout=SECONDS).json()["items"]
+        assert item["task"]["name"] == "k"
 
 
 def test_a_big_master_answers_fast(tmp_path: Path) -> None:
