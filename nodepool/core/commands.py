@@ -1,0 +1,263 @@
+"""Everything the core can ask for, as imperative wishes. Frozen, plain, safe to cross threads.
+
+The rule of the ledger: all rows of one answer of the core (SaveNode, RemoveNode, SaveImage,
+RemoveImage) are committed, in one transaction, before any of its calls goes out. If that fails,
+none of the calls may go out, and the process ends: it starts again from the rows.
+
+Each call is answered by exactly one of the events its docstring names, whatever happens: the edges
+see to it that every wait ends. Calls of one provider or target keep their order.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from nodepool.model import Machine, MachineKey, Node, NodeState, Owner, SnapshotImage
+
+# -- rows ------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class SaveNode:
+    """Write the row. `before`: the state it must have; None: it is new.
+
+    If it has another, a person changed it: state and comment are theirs, all else is written, and
+    RowChanged tells.
+    """
+
+    node: Node
+    before: NodeState | None
+
+
+@dataclass(frozen=True, slots=True)
+class RemoveNode:
+    node_id: int
+
+
+@dataclass(frozen=True, slots=True)
+class SaveImage:
+    image: SnapshotImage
+
+
+@dataclass(frozen=True, slots=True)
+class RemoveImage:
+    image_id: int
+
+
+# -- clouds ----------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class CreateServer:
+    """Make a server, marked as the owner's. Answers: ServerCreated, CreateFailed."""
+
+    key: MachineKey
+    provider: str
+    #: the image section of the provider: flavor, networks and so on are found by it
+    image: str
+    hostname: str
+    owner: Owner
+    az: str | None = None
+    #: the cloud's id of the image to boot; None: the section's base-image
+    external_id: str | None = None
+    #: a key pair to make first, if there is none of that name
+    keypair: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class DeleteServer:
+    """Delete a server and, before it, its floating IPs. Answers: none if it is taken, ServerGone if
+    there is no such server, DeleteFailed."""
+
+    provider: str
+    server_id: str
+    floating_ip: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ConfirmGone:
+    """Ask for this one server, since the list lacks it. Answers: ServerGone, ServerSeen; none if
+    the cloud does not answer."""
+
+    provider: str
+    server_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class AttachAddress:
+    """Make a floating IP from the provider's pool. Answers: AddressAttached, StepFailed."""
+
+    key: MachineKey
+    provider: str
+    server_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class ReadLimits:
+    """The account turned out to be full: read its quota anew. Answer: LimitsRead, or none."""
+
+    provider: str
+
+
+# -- nodes over SSH --------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Connect:
+    """Try SSH until it answers. Answers: Connected, StepFailed (error.ssh, error.auth)."""
+
+    key: MachineKey
+    address: str
+    #: of an image build None: root, then the distributions' users
+    username: str | None
+    private_key: str
+    #: of an image build: the key pair that was made for it
+    keypair: str | None
+    timeout_seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class PrepareNode:
+    """Write /etc/nodepool on all machines, run the ready script, the first machine last.
+
+    Answers: Prepared, StepFailed.
+    """
+
+    node: Node
+    username: str
+    private_key: str
+    ready_script: str | None
+    timeout_seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class ProbeNode:
+    """See whether SSH answers. Answer: NodeProbed."""
+
+    node_id: int
+    address: str
+    username: str
+    private_key: str
+    timeout_seconds: float
+
+
+# -- targets ---------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class RegisterNode:
+    """Add the node to its Jenkins. Answers: Registered, StepFailed."""
+
+    node: Node
+    #: None: without one, until its test job passed
+    label: str | None
+    username: str
+    private_key: str
+    user_home: str
+
+
+@dataclass(frozen=True, slots=True)
+class AssignNode:
+    """Offer the node by Gearman: node_assign:TARGET. Answers: Assigned, StepFailed."""
+
+    node: Node
+    user_home: str
+
+
+@dataclass(frozen=True, slots=True)
+class StartTestJob:
+    """Answers: TestJobStarted, StepFailed."""
+
+    node: Node
+    job: str
+
+
+@dataclass(frozen=True, slots=True)
+class RelabelNode:
+    """Give a tested node its label. Answers: Relabeled, StepFailed."""
+
+    node: Node
+
+
+@dataclass(frozen=True, slots=True)
+class UnregisterNode:
+    """Remove the node from its Jenkins. Answers: Unregistered, UnregisterFailed."""
+
+    node_id: int
+    target: str
+    nodename: str
+
+
+@dataclass(frozen=True, slots=True)
+class RevokeNode:
+    """Tell who took the node by Gearman (node_revoke:MANAGER); nothing is answered."""
+
+    manager: str
+    nodename: str
+
+
+# -- images ----------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class PrepareImage:
+    """Copy script-dir, run the setup script. Answers: Prepared, StepFailed."""
+
+    image: SnapshotImage
+    machine: Machine
+    setup: str | None
+    timeout_seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class TakeSnapshot:
+    """Answers: SnapshotTaken, StepFailed."""
+
+    image_id: int
+    provider: str
+    server_id: str
+    name: str
+    owner: Owner
+    meta: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class DeleteImage:
+    """Answers: ImageGone, ImageDeleteFailed."""
+
+    image_id: int
+    provider: str
+    external_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class DeleteKeypair:
+    """Answers: KeypairGone; none if the cloud does not answer."""
+
+    image_id: int
+    provider: str
+    name: str
+
+
+Row = SaveNode | RemoveNode | SaveImage | RemoveImage
+Call = (
+    CreateServer
+    | DeleteServer
+    | ConfirmGone
+    | AttachAddress
+    | ReadLimits
+    | Connect
+    | PrepareNode
+    | ProbeNode
+    | RegisterNode
+    | AssignNode
+    | StartTestJob
+    | RelabelNode
+    | UnregisterNode
+    | RevokeNode
+    | PrepareImage
+    | TakeSnapshot
+    | DeleteImage
+    | DeleteKeypair
+)
+Command = Row | Call

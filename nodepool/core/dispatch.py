@@ -1,0 +1,331 @@
+"""Which part of the core an event, or a timer, is for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from nodepool.core import cleanup, events, images, launch_flow, lifecycle, machines, removal
+from nodepool.core.build_events import BuildFinalized, BuildStarted
+from nodepool.core.events import Step
+from nodepool.core.machines import Failed, Outcome, Up
+from nodepool.core.state import State
+from nodepool.model import MachineKey, NodeState
+
+Handler = Callable[[State, Any, float], None]
+
+
+# -- the daemon --------------------------------------------------------------------------------
+
+
+def _started(state: State, event: events.Started, now: float) -> None:
+    state.config, state.nodepool_id = event.config, event.nodepool_id
+    state.holds = dict(event.holds or {})
+    state.adopt(event.nodes, event.images, now)
+    cleanup.on_started(state, now)
+    state.replan = state.check_images = True
+
+
+def _config_loaded(state: State, event: events.ConfigLoaded, now: float) -> None:
+    state.config = event.config
+    state.replan = state.check_images = True
+
+
+def _holds_read(state: State, event: events.HoldsRead, now: float) -> None:
+    state.holds = dict(event.holds)
+
+
+def _row_changed(state: State, event: events.RowChanged, now: float) -> None:
+    lifecycle.on_row_changed(state, event, now)
+
+
+def _image_requested(state: State, event: events.ImageRequested, now: float) -> None:
+    images.request(state, event.provider, event.image, now)
+
+
+def _image_deletion_requested(
+    state: State, event: events.ImageDeletionRequested, now: float
+) -> None:
+    image = state.images.get(event.image_id)
+    if image is not None:
+        removal.remove_image(state, image, now)
+
+
+def _cron_came(state: State, event: events.CronCame, now: float) -> None:
+    if event.job == "cleanup":
+        cleanup.clean_up(state, now)
+    elif event.job == "check":
+        cleanup.check_ready(state, now)
+    else:
+        images.build_all(state, now)
+
+
+def _time_came(state: State, event: events.TimeCame, now: float) -> None:
+    for key in state.timers.pop_due(now):
+        assert isinstance(key, tuple)
+        TIMERS[key[0]](state, key[1], now)
+
+
+# -- what is wanted ----------------------------------------------------------------------------
+
+
+def _demand_read(state: State, event: events.DemandRead, now: float) -> None:
+    state.demand.read(event.demand, event.asked_at)
+    state.replan = True
+
+
+def _target_checked(state: State, event: events.TargetChecked, now: float) -> None:
+    offline = state.offline
+    if event.online is (event.target in offline):
+        (offline.discard if event.online else offline.add)(event.target)
+        state.replan = True
+
+
+def _target_surveyed(state: State, event: events.TargetSurveyed, now: float) -> None:
+    lifecycle.on_surveyed(state, event, now)
+
+
+def _build_started(state: State, event: BuildStarted, now: float) -> None:
+    lifecycle.on_build_started(state, event, now)
+
+
+def _build_finalized(state: State, event: BuildFinalized, now: float) -> None:
+    lifecycle.on_build_finalized(state, event, now)
+
+
+# -- clouds ------------------------------------------------------------------------------------
+
+
+def _server_created(state: State, event: events.ServerCreated, now: float) -> None:
+    machines.on_created(state, event, now)
+    _push(state, event.key, now)
+
+
+def _create_failed(state: State, event: events.CreateFailed, now: float) -> None:
+    _conclude(state, machines.on_create_failed(state, event, now), now)
+    _push(state, event.key, now)
+
+
+def _servers_listed(state: State, event: events.ServersListed, now: float) -> None:
+    for outcome in cleanup.on_listed(state, event, now):
+        _conclude(state, outcome, now)
+
+
+def _images_listed(state: State, event: events.ImagesListed, now: float) -> None:
+    images.on_listed(state, event, now)
+
+
+def _limits_read(state: State, event: events.LimitsRead, now: float) -> None:
+    state.health_of(event.provider).limits(event.room)
+    state.replan = True
+
+
+def _server_gone(state: State, event: events.ServerGone, now: float) -> None:
+    leak = ("leak", event.provider, event.server_id)
+    state.timers.drop(leak)
+    state.tries.pop(leak, None)
+    known = state.servers.get(event.provider, {}).get(event.server_id)
+    if known is None:
+        return
+    key = known.key
+    _conclude(state, machines.on_gone(state, key), now)
+    removal.on_machine_gone(state, key, now)
+    node = state.nodes.get(key.id) if key.kind == "node" else None
+    if node is not None and node.state is not NodeState.DELETE:
+        launch = state.launches.get(node.id)
+        text = "the server vanished"
+        if launch is not None:
+            launch_flow.fail(state, node.id, launch[1], "error.unknown", text, now)
+        else:
+            removal.remove_node(state, node, now, "The server vanished")
+    elif key.kind == "image":
+        _build_server_gone(state, key.id, now)
+
+
+def _build_server_gone(state: State, image_id: int, now: float) -> None:
+    if state.builds.get(image_id) in (Step.PREPARE, Step.SNAPSHOT):
+        images.fail(state, image_id, "the server vanished", now)
+
+
+def _delete_failed(state: State, event: events.DeleteFailed, now: float) -> None:
+    removal.on_delete_failed(state, event, now)
+
+
+def _address_attached(state: State, event: events.AddressAttached, now: float) -> None:
+    _conclude(state, machines.on_attached(state, event, now), now)
+
+
+# -- steps -------------------------------------------------------------------------------------
+
+
+def _connected(state: State, event: events.Connected, now: float) -> None:
+    _conclude(state, machines.on_connected(state, event), now)
+
+
+def _prepared(state: State, event: events.Prepared, now: float) -> None:
+    step = images.on_prepared if event.kind == "image" else launch_flow.on_prepared
+    step(state, event.id, now)
+
+
+def _registered(state: State, event: events.Registered, now: float) -> None:
+    launch_flow.on_registered(state, event.node_id, now)
+
+
+def _assigned(state: State, event: events.Assigned, now: float) -> None:
+    launch_flow.on_assigned(state, event.node_id, event.manager, now)
+
+
+def _relabeled(state: State, event: events.Relabeled, now: float) -> None:
+    launch_flow.on_relabeled(state, event.node_id, now)
+
+
+def _snapshot_taken(state: State, event: events.SnapshotTaken, now: float) -> None:
+    images.on_snapshot_taken(state, event, now)
+
+
+def _step_failed(state: State, event: events.StepFailed, now: float) -> None:
+    key = event.key
+    if key in state.boots:
+        _conclude(state, machines.on_step_failed(state, event), now)
+    elif key.kind == "image":
+        images.on_step_failed(state, event, now)
+    else:
+        launch_flow.on_step_failed(state, key.id, event.step, event.stat_key, event.text, now)
+
+
+def _unregistered(state: State, event: events.Unregistered, now: float) -> None:
+    removal.on_unregistered(state, event, now)
+
+
+def _unregister_failed(state: State, event: events.UnregisterFailed, now: float) -> None:
+    removal.on_unregister_failed(state, event, now)
+
+
+def _node_probed(state: State, event: events.NodeProbed, now: float) -> None:
+    lifecycle.on_probed(state, event, now)
+
+
+def _image_gone(state: State, event: events.ImageGone, now: float) -> None:
+    removal.on_image_gone(state, event, now)
+
+
+def _keypair_gone(state: State, event: events.KeypairGone, now: float) -> None:
+    removal.on_keypair_gone(state, event, now)
+
+
+# -- outcomes and timers -----------------------------------------------------------------------
+
+
+def _conclude(state: State, outcome: Outcome, now: float) -> None:
+    """Tell the owner of a machine what became of it."""
+    match outcome:
+        case Up(key):
+            if key.kind == "image":
+                images.machine_up(state, key.id, now)
+            else:
+                launch_flow.machine_up(state, key, now)
+        case Failed(key, step, stat_key, text):
+            if key.kind == "image":
+                images.fail(state, key.id, text, now)
+            else:
+                launch_flow.fail(state, key.id, step, stat_key, text, now)
+        case None:
+            pass
+
+
+def _push(state: State, key: MachineKey, now: float) -> None:
+    if key.kind == "image":
+        removal.push_image(state, key.id, now)
+    else:
+        removal.push_node(state, key.id, now)
+
+
+def _boot_is_late(state: State, key: MachineKey, now: float) -> None:
+    _conclude(state, machines.on_deadline(state, key, now), now)
+
+
+def _launch_is_late(state: State, node_id: int, now: float) -> None:
+    launch_flow.on_deadline(state, node_id, now)
+
+
+def _build_is_late(state: State, image_id: int, now: float) -> None:
+    images.on_deadline(state, image_id, now)
+
+
+def _build_is_over(state: State, node_id: int, now: float) -> None:
+    lifecycle.on_done(state, node_id, now)
+
+
+def _node_part_is_due(state: State, node_id: int, now: float) -> None:
+    removal.push_node(state, node_id, now)
+
+
+def _image_part_is_due(state: State, image_id: int, now: float) -> None:
+    removal.push_image(state, image_id, now)
+
+
+def _pause_is_over(state: State, provider: str, now: float) -> None:
+    state.replan = True
+
+
+def _image_may_be_built(state: State, place: tuple[str, str], now: float) -> None:
+    state.check_images = True
+
+
+def _nothing(state: State, event: object, now: float) -> None:
+    """It is no news: a list, a build event or a timer tells it as well."""
+
+
+HANDLERS: dict[type, Handler] = {
+    events.Started: _started,
+    events.ConfigLoaded: _config_loaded,
+    events.HoldsRead: _holds_read,
+    events.RowChanged: _row_changed,
+    events.ImageRequested: _image_requested,
+    events.ImageDeletionRequested: _image_deletion_requested,
+    events.CronCame: _cron_came,
+    events.TimeCame: _time_came,
+    events.DemandRead: _demand_read,
+    events.TargetChecked: _target_checked,
+    events.TargetSurveyed: _target_surveyed,
+    BuildStarted: _build_started,
+    BuildFinalized: _build_finalized,
+    events.ServerCreated: _server_created,
+    events.CreateFailed: _create_failed,
+    events.ServersListed: _servers_listed,
+    events.ImagesListed: _images_listed,
+    events.LimitsRead: _limits_read,
+    events.ServerGone: _server_gone,
+    events.ServerSeen: _nothing,
+    events.DeleteFailed: _delete_failed,
+    events.AddressAttached: _address_attached,
+    events.Connected: _connected,
+    events.Prepared: _prepared,
+    events.Registered: _registered,
+    events.Assigned: _assigned,
+    events.TestJobStarted: _nothing,
+    events.Relabeled: _relabeled,
+    events.SnapshotTaken: _snapshot_taken,
+    events.StepFailed: _step_failed,
+    events.Unregistered: _unregistered,
+    events.UnregisterFailed: _unregister_failed,
+    events.NodeProbed: _node_probed,
+    events.ImageGone: _image_gone,
+    events.ImageDeleteFailed: _nothing,
+    events.KeypairGone: _keypair_gone,
+}
+
+#: by the first part of a timer's key
+TIMERS: dict[str, Handler] = {
+    "boot": _boot_is_late,
+    "launch": _launch_is_late,
+    "build": _build_is_late,
+    "done": _build_is_over,
+    "delete": _push,
+    "unregister": _node_part_is_due,
+    "keypair": _image_part_is_due,
+    "unimage": _image_part_is_due,
+    "pause": _pause_is_over,
+    "image": _image_may_be_built,
+    "leak": _nothing,
+}

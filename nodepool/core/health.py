@@ -1,0 +1,76 @@
+"""Health: how many creates a provider may be asked for now.
+
+A refusal pauses a provider, twice as long each time; the first create after a pause goes alone.
+The cloud's own quota counts beside max-servers, so that few creates are refused at all.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from nodepool.model import Fault, MachineKey
+
+FIRST_PAUSE, LONGEST_PAUSE = 5.0, 600.0
+#: creates under way at once: what goes wrong with one goes wrong with all that follow it
+MAX_UNDER_WAY = 50
+
+
+def back_off(attempt: int, first: float, longest: float) -> float:
+    """Seconds before the next try, after so many tries that failed."""
+    return min(first * float(2 ** min(attempt - 1, 20)), longest)
+
+
+@dataclass(slots=True)
+class Health:
+    """Of one provider; in memory only."""
+
+    refusals: int = 0
+    blocked_until: float = 0.0
+    #: creates that are not answered
+    under_way: set[MachineKey] = field(default_factory=set)
+    #: servers the account has room for besides those that we know of; None: no bound known
+    room: int | None = None
+
+    def allowance(self, now: float, largest: int) -> int:
+        """Machines that may be asked for at this moment; `largest`: those of the largest node."""
+        if now < self.blocked_until:
+            return 0
+        if self.refusals:
+            allowed = 0 if self.under_way else largest
+        else:
+            allowed = max(0, max(MAX_UNDER_WAY, largest) - len(self.under_way))
+        return allowed if self.room is None else max(0, min(allowed, self.room))
+
+    def asked(self, key: MachineKey) -> None:
+        self.under_way.add(key)
+        if self.room is not None:
+            self.room -= 1
+
+    def created(self, key: MachineKey) -> None:
+        self.under_way.discard(key)
+        self.refusals = 0
+
+    def failed(self, key: MachineKey, fault: Fault, now: float) -> float:
+        """The pause in seconds; 0 for another answer to what is answered."""
+        if key not in self.under_way:
+            return 0.0
+        self.under_way.discard(key)
+        if self.room is not None and not fault.leaves_doubt:
+            self.room += 1
+            if fault is Fault.QUOTA:
+                self.room = 0
+        if now < self.blocked_until:
+            return 0.0  # asked before the pause began
+        self.refusals += 1
+        pause = back_off(self.refusals, FIRST_PAUSE, LONGEST_PAUSE)
+        self.blocked_until = now + pause
+        return pause
+
+    def freed(self) -> None:
+        """A server that took room is gone."""
+        if self.room is not None:
+            self.room += 1
+
+    def limits(self, room: int | None) -> None:
+        """The account's word; creates under way may not be in it yet."""
+        self.room = None if room is None else max(0, room - len(self.under_way))

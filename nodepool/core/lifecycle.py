@@ -1,0 +1,169 @@
+"""A node's life after its launch: builds, holds, the acceptance test, the delayed delete.
+
+Build events are hints; they come twice, late or never. What they missed is found by surveys: all
+the computers of a target at once, each minute (contract nodepool.md 15, 16, 22).
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from nodepool.core import events, launch_flow, machines, removal
+from nodepool.core.build_events import BuildFinalized, BuildStarted
+from nodepool.core.state import State
+from nodepool.model import BuildResult, MachineKey, Node, NodeState
+
+#: seconds after a build's end: Jenkins may still copy the console
+DELETE_DELAY = 60.0
+#: seconds within which the events of a build are not made up: they may be under way
+SURVEY_MARGIN = 20.0
+
+_TAKES_BUILDS = frozenset((NodeState.BUILDING, NodeState.READY, NodeState.TEST))
+
+
+def on_build_started(state: State, event: BuildStarted, now: float) -> None:
+    node = find_node(state, event.nodename)
+    if node is None:
+        return
+    target = state.find_target(node.target)
+    if target is not None and target.test_job == event.job:
+        return
+    if node.state in _TAKES_BUILDS:
+        use(state, node, event.job, now)
+    elif node.state is NodeState.USED and node.delete_at is None:
+        state.save_node(replace(node, job=event.job))
+    else:
+        # Compat: not as the originals, which gave a node marked for deletion back to its build
+        # and forgot the deletion (test_a_node_marked_for_deletion_stays_so).
+        state.observer.event_passed_over(event.nodename, event.job, f"state {node.state.word}")
+
+
+def use(state: State, node: Node, job: str | None, now: float) -> None:
+    """A build runs on it: it counts no more as ready, and its replacement is planned at once."""
+    state.save_node(replace(node.with_state(NodeState.USED, now), job=job))
+    if node.id in state.launches:
+        launch_flow.finish(state, state.nodes[node.id], now)
+
+
+def on_build_finalized(state: State, event: BuildFinalized, now: float) -> None:
+    node = find_node(state, event.nodename)
+    if node is None:
+        return
+    if node.state in (NodeState.HOLD, NodeState.DELETE) or node.delete_at is not None:
+        state.observer.event_passed_over(event.nodename, event.job, f"state {node.state.word}")
+        return
+    target = state.find_target(node.target)
+    if target is not None and target.test_job == event.job:
+        if node.state is not NodeState.TEST:
+            return
+        if event.status == BuildResult.SUCCESS:
+            launch_flow.on_test_passed(state, node, now)
+            return
+    elif _is_to_be_held(state, event):
+        comment = f"Automatically held after failing {event.job}"[:255]
+        held = replace(node.with_state(NodeState.HOLD, now, comment), job=event.job)
+        _leave_launch(state, node)
+        state.save_node(held)
+        state.observer.node_held(held, event.job)
+        return
+    if event.status == BuildResult.SUCCESS:
+        started = node.state_at if node.state is NodeState.USED else now
+        state.observer.job_ended(node, event.job, event.branch, now - started)
+    done(state, node, event.job, now)
+
+
+def _is_to_be_held(state: State, event: BuildFinalized) -> bool:
+    """An aborted build shows nothing worth keeping; the job's name must match as a whole."""
+    limit = state.holds.get(event.job, 0)
+    if event.status in (BuildResult.SUCCESS, BuildResult.ABORTED):
+        return False
+    return state.census.held[event.job] < limit
+
+
+def done(state: State, node: Node, job: str | None, now: float) -> None:
+    """Its build is over: it is deleted in a minute, and no longer counts as anything."""
+    if node.is_busy:
+        state.demand.finished(node.label, node.state_at)
+    _leave_launch(state, node)
+    at = now + DELETE_DELAY
+    node = replace(node.with_state(NodeState.USED, now), job=job or node.job, delete_at=at)
+    state.save_node(node)
+    state.timers.set(("done", node.id), at)
+
+
+def _leave_launch(state: State, node: Node) -> None:
+    state.launches.pop(node.id, None)
+    state.timers.drop(("launch", node.id))
+
+
+def on_done(state: State, node_id: int, now: float) -> None:
+    """The delay is over."""
+    node = state.nodes.get(node_id)
+    if node is not None and node.state is NodeState.USED and node.delete_at is not None:
+        removal.remove_node(state, node, now)
+
+
+def find_node(state: State, nodename: str) -> Node | None:
+    """None: not ours."""
+    number = state.by_name.get(nodename)
+    return None if number is None else state.nodes.get(number)
+
+
+def on_row_changed(state: State, event: events.RowChanged, now: float) -> None:
+    """A person holds or deletes a node; that is possible in any state."""
+    node = state.nodes.get(event.node_id)
+    if node is None or event.state is node.state:
+        return
+    if event.state is NodeState.HOLD:
+        for index in range(len(node.machines)):
+            machines.drop(state, MachineKey("node", node.id, index))
+        _leave_launch(state, node)
+        state.timers.drop(("done", node.id))
+        held = node.with_state(NodeState.HOLD, now, event.comment)
+        state.take_over(replace(held, delete_at=None, job=None))
+    elif event.state is NodeState.DELETE:
+        state.take_over(node.with_state(NodeState.DELETE, now, event.comment))
+        removal.remove_node(state, node, now, event.comment or "Deleted by request")
+
+
+def on_surveyed(state: State, event: events.TargetSurveyed, now: float) -> None:
+    """Make up for build events that never came, and undo one that was not true."""
+    for node in [each for each in state.nodes.values() if each.target == event.target]:
+        if not node.registered and node.manager is None:
+            continue
+        if node.state_at + SURVEY_MARGIN > event.asked_at:
+            continue  # its events may be under way
+        computer = event.computers.get(node.nodename)
+        if node.state is NodeState.READY:
+            _survey_ready(state, node, computer, now)
+        elif node.state is NodeState.USED:
+            _survey_used(state, node, computer, event.asked_at, now)
+
+
+def _survey_ready(state: State, node: Node, computer: events.Computer | None, now: float) -> None:
+    if computer is None:
+        state.observer.event_made_up(node, "the target does not know the node")
+        removal.remove_node(state, node, now, "The target does not know it")
+    elif not computer.idle:
+        state.observer.event_made_up(node, "a build runs on it")
+        use(state, node, None, now)
+
+
+def _survey_used(
+    state: State, node: Node, computer: events.Computer | None, asked_at: float, now: float
+) -> None:
+    if node.delete_at is not None:
+        return
+    if computer is not None and not computer.idle:
+        state.seen_idle.pop(node.id, None)
+    elif (first := state.seen_idle.setdefault(node.id, asked_at)) + SURVEY_MARGIN <= asked_at:
+        # Idle twice: between two looks a build's end would have been told.
+        state.observer.event_made_up(node, f"no build runs on it since {first:.0f}")
+        state.seen_idle.pop(node.id, None)
+        done(state, node, None, now)
+
+
+def on_probed(state: State, event: events.NodeProbed, now: float) -> None:
+    node = state.nodes.get(event.node_id)
+    if node is not None and not event.alive and node.state is NodeState.READY:
+        removal.remove_node(state, node, now, "SSH check failed")

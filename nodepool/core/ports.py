@@ -1,0 +1,102 @@
+"""What the core is given from outside: numbers of rows, and somebody who watches.
+
+What the edges must offer is told by commands.py (each call and its answers) and by `Ledger`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Protocol
+
+from nodepool.core.commands import Call, Row
+from nodepool.core.events import Event, Step
+from nodepool.model import Node, NodeState, SnapshotImage
+
+
+class Numbers(Protocol):
+    """Gives the rows their ids: a simulation by count, the daemon by the database's sequence."""
+
+    def next_node(self) -> int:
+        """A number that no node of this database ever had."""
+        ...
+
+    def next_image(self) -> int:
+        """A number that no image of this database ever had."""
+        ...
+
+
+class Ledger(Protocol):
+    """The database, as the daemon uses it for the core."""
+
+    def nodepool_id(self) -> str:
+        """Made at random when the database was made; never another."""
+        ...
+
+    def load(self) -> tuple[Sequence[Node], Sequence[SnapshotImage], Mapping[str, int]]:
+        """All nodes, all images, and the nodes to hold by job."""
+        ...
+
+    def commit(self, rows: Sequence[Row]) -> Sequence[Event]:
+        """All rows in one short transaction; RowChanged for each that a person changed before.
+
+        Raises StoreError if it cannot be; then none of the rows is written.
+        """
+        ...
+
+
+class Edge(Protocol):
+    """Drivers behind one executor: they do calls and answer with events into the core's queue."""
+
+    def submit(self, call: Call) -> None:
+        """Never blocks, never raises; the answers are events."""
+        ...
+
+
+class Observer(Protocol):
+    """Sees what happens, decides nothing: the log and statsd stand behind it.
+
+    Durations are seconds.
+    """
+
+    def node_changed(self, node: Node, before: NodeState | None) -> None:
+        """A node came to be, or took another state."""
+        ...
+
+    def launch_step(self, node: Node, step: Step) -> None: ...
+
+    def launch_ended(self, node: Node, stat_key: str, seconds: float, text: str) -> None:
+        """`stat_key`: the last part of `nodepool.launch.…`: ready, or error.…; `seconds`: from the
+        create call to SSH, or to the failure."""
+        ...
+
+    def node_removed(self, node: Node, seconds: float) -> None:
+        """All of it is proven gone; `seconds` since its state became DELETE."""
+        ...
+
+    def job_ended(self, node: Node, job: str, branch: str | None, seconds: float) -> None:
+        """A build succeeded on the node."""
+        ...
+
+    def node_held(self, node: Node, job: str) -> None: ...
+
+    def event_passed_over(self, nodename: str, job: str, reason: str) -> None:
+        """A build event that changes nothing."""
+        ...
+
+    def event_made_up(self, node: Node, reason: str) -> None:
+        """A survey showed what no build event told."""
+        ...
+
+    def image_changed(self, image: SnapshotImage, before: NodeState | None) -> None: ...
+
+    def image_ended(self, image: SnapshotImage, seconds: float, problem: str) -> None:
+        """A build of an image is over; `problem` is empty if it went well."""
+        ...
+
+    def server_leaked(self, provider: str, server_id: str, name: str) -> None:
+        """A server of ours without a row; it is deleted."""
+        ...
+
+    def provider_refused(self, provider: str, text: str, pause: float) -> None:
+        """No more creates there for `pause` seconds."""
+        ...

@@ -1,0 +1,151 @@
+"""A cloud and a Jenkins that do wrong by seed; the nodepool world's outside."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass, field
+
+from nodepool.model import CloudImage, Owner, Server
+
+
+@dataclass
+class CloudServer:
+    """What the cloud has."""
+
+    id: str
+    owner: Owner | None
+    active_at: float
+    #: what it becomes instead of ACTIVE
+    fate: str = "ACTIVE"
+    address: str | None = "192.0.2.1"
+    #: time from which a delete is taken; infinity while the cloud refuses
+    deletable_at: float = 0.0
+    gone_at: float = float("inf")
+
+
+@dataclass
+class Faults:
+    """Chances."""
+
+    refuse: float = 0.05
+    #: an answer is lost; the call may have been done, now or later
+    lose: float = 0.05
+    error: float = 0.05
+    no_address: float = 0.02
+    never_boots: float = 0.02
+    vanish: float = 0.002
+    stuck_delete: float = 0.1
+    ssh: float = 0.05
+    script: float = 0.03
+    jenkins: float = 0.05
+    lose_event: float = 0.1
+    double_event: float = 0.1
+    crash: float = 0.004
+    list_fails: float = 0.1
+
+
+NONE = Faults(*([0.0] * 14))
+
+
+@dataclass
+class Cloud:
+    """One account. Foreign servers live in it too."""
+
+    name: str
+    quota: int
+    chance: random.Random
+    faults: Faults
+    servers: dict[str, CloudServer] = field(default_factory=dict)
+    images: dict[str, CloudImage] = field(default_factory=dict)
+    keypairs: set[str] = field(default_factory=set)
+    made: int = 0
+    creates: int = 0
+    refused: int = 0
+
+    def add_foreign(self, owner: Owner | None) -> None:
+        self.made += 1
+        server = CloudServer(f"foreign-{self.made}", owner, 0.0)
+        self.servers[server.id] = server
+
+    def make(self, owner: Owner, now: float) -> CloudServer | None:
+        """None: the account is full."""
+        self.creates += 1
+        self.tick(now)
+        if len(self.servers) >= self.quota:
+            self.refused += 1
+            return None
+        self.made += 1
+        server = CloudServer(f"{self.name}-{self.made}", owner, now + self.chance.uniform(5, 40))
+        luck, faults = self.chance.random(), self.faults
+        if luck < faults.error:
+            server.fate = "ERROR"
+        elif luck < faults.error + faults.never_boots:
+            server.active_at = float("inf")
+        elif luck < faults.error + faults.never_boots + faults.no_address:
+            server.address = None
+        if self.chance.random() < faults.stuck_delete:
+            server.deletable_at = now + self.chance.uniform(100, 4000)
+        self.servers[server.id] = server
+        return server
+
+    def delete(self, server_id: str, now: float) -> bool | None:
+        """Whether there was one; None: refused."""
+        server = self.servers.get(server_id)
+        if server is None or server.gone_at <= now:
+            return False
+        assert server.owner is not None, "a foreign server was deleted"
+        assert server.owner.nodepool_id == "ours", "another nodepool's server was deleted"
+        assert server.owner.provider == self.name, "another provider's server was deleted"
+        if now < server.deletable_at:
+            return None
+        server.gone_at = min(server.gone_at, now + self.chance.uniform(1, 20))
+        return True
+
+    def tick(self, now: float) -> None:
+        for server in [each for each in self.servers.values() if each.gone_at <= now]:
+            del self.servers[server.id]
+
+    def has(self, server_id: str, now: float) -> bool:
+        self.tick(now)
+        return server_id in self.servers
+
+    def listing(self, now: float) -> tuple[Server, ...]:
+        self.tick(now)
+        return tuple(
+            Server(
+                id=each.id,
+                status="BUILD" if now < each.active_at else each.fate,
+                public_v4=each.address if now >= each.active_at else None,
+                owner=each.owner,
+            )
+            for each in self.servers.values()
+        )
+
+    def ours(self, now: float) -> list[CloudServer]:
+        self.tick(now)
+        return [
+            each
+            for each in self.servers.values()
+            if each.owner and each.owner.nodepool_id == "ours"
+        ]
+
+
+@dataclass
+class Computer:
+    """A node as Jenkins knows it."""
+
+    label: str | None
+    server_id: str
+    provider: str
+    job: str | None = None
+    offline: bool = False
+
+
+@dataclass
+class Jenkins:
+    """One target; its jobs run on nodes, one build each."""
+
+    computers: dict[str, Computer] = field(default_factory=dict)
+    down_until: float = 0.0
+    #: every node that ever ran a build
+    built: set[str] = field(default_factory=set)

@@ -1,0 +1,287 @@
+"""The world's edges: what becomes of each call, and what happens without being asked for."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from dataclasses import replace
+
+from nodepool.config.values import NodepoolConfig
+from nodepool.core import commands, events
+from nodepool.core.build_events import BuildFinalized, BuildStarted
+from nodepool.core.events import Event, Step
+from nodepool.core.pool import Pool
+from nodepool.model import CloudImage, Fault, MachineKey, Node, NodeState, SnapshotImage
+from tests.property.nodepool_cloud import Cloud, Computer, Faults, Jenkins
+
+
+class Edges:
+    """Part of the world."""
+
+    chance: random.Random
+    faults: Faults
+    now: float
+    life: int
+    pool: Pool
+    config: NodepoolConfig
+    nodes: dict[int, Node]
+    images: dict[int, SnapshotImage]
+    clouds: dict[str, Cloud]
+    jenkins: dict[str, Jenkins]
+    jobs: dict[str, int]
+    accidents: bool
+    with_gearman: bool
+    finished: int
+    later: Callable[..., None]
+    tell: Callable[[Event], None]
+    crash: Callable[[], None]
+    #: the highest max-servers that launches may still rest on
+    highest = {"p": 8, "q": 6}
+
+    def lucky(self, chance: float) -> bool:
+        return self.accidents and self.chance.random() < chance
+
+    def answer(self, event: Event, low: float = 0.1, high: float = 3.0) -> None:
+        self.later(self.chance.uniform(low, high), lambda: self.tell(event))
+
+    # -- calls ---------------------------------------------------------------------------------
+
+    def do(self, call: commands.Call) -> None:
+        match call:
+            case commands.CreateServer():
+                self.create(call)
+            case commands.DeleteServer(provider, server_id, _):
+                self.later(self.chance.uniform(0.1, 3), lambda: self.delete(provider, server_id))
+            case commands.ConfirmGone(provider, server_id):
+                if not self.lucky(self.faults.lose):
+                    there = self.clouds[provider].has(server_id, self.now)
+                    kind = events.ServerSeen if there else events.ServerGone
+                    self.answer(kind(provider, server_id))
+            case commands.ReadLimits():
+                pass
+            case commands.Connect(key):
+                self.step(events.Connected(key), key, Step.CONNECT, self.faults.ssh, "error.ssh")
+            case commands.PrepareNode(node):
+                key = MachineKey("node", node.id)
+                self.step(events.Prepared("node", node.id), key, Step.PREPARE, self.faults.script)
+            case commands.PrepareImage(image):
+                key = MachineKey("image", image.id)
+                self.step(events.Prepared("image", image.id), key, Step.PREPARE, self.faults.script)
+            case commands.ProbeNode(node_id):
+                self.answer(events.NodeProbed(node_id, not self.lucky(self.faults.ssh)))
+            case commands.RegisterNode(node, label):
+                self.later(self.chance.uniform(0.1, 3), lambda: self.register(node, label))
+            case commands.UnregisterNode(node_id, target, nodename):
+                self.later(
+                    self.chance.uniform(0.1, 3),
+                    lambda: self.unregister(node_id, target, nodename),
+                )
+            case commands.TakeSnapshot():
+                self.snapshot(call)
+            case commands.DeleteImage(image_id, provider, external_id):
+                self.clouds[provider].images.pop(external_id, None)
+                self.answer(events.ImageGone(image_id))
+            case commands.DeleteKeypair(image_id, provider, name):
+                self.clouds[provider].keypairs.discard(name)
+                self.answer(events.KeypairGone(image_id))
+            case _:
+                raise AssertionError(f"nobody does {call}")
+
+    def step(
+        self, event: Event, key: MachineKey, step: Step, chance: float, stat: str = "error.unknown"
+    ) -> None:
+        if self.lucky(chance):
+            event = events.StepFailed(key, step, stat, "as the seed would have it")
+        self.answer(event, 1, 20)
+
+    def create(self, call: commands.CreateServer) -> None:
+        rows = self.nodes if call.key.kind == "node" else self.images
+        assert call.key.id in rows, "a create call went out before its row"
+        cloud = self.clouds[call.provider]
+        if call.keypair:
+            cloud.keypairs.add(call.keypair)
+        if self.lucky(self.faults.refuse):
+            self.answer(events.CreateFailed(call.key, Fault.REFUSED, "403"))
+            return
+        if self.lucky(self.faults.lose):
+            if self.chance.random() < 0.6:  # it is done all the same, some day
+                delay = self.chance.choice((0.1, 30, 200, 600))
+                self.later(delay, lambda: cloud.make(call.owner, self.now), mortal=False)
+            if self.chance.random() < 0.5:
+                self.answer(events.CreateFailed(call.key, Fault.UNKNOWN, "no answer"), 1, 60)
+            return
+
+        def made() -> None:
+            server = cloud.make(call.owner, self.now)
+            if self.life != born:
+                return  # who asked is dead
+            if server is None:
+                self.answer(events.CreateFailed(call.key, Fault.QUOTA, "over quota"), 0, 1)
+            else:
+                self.answer(events.ServerCreated(call.key, server.id), 0, 1)
+
+        born = self.life
+        self.later(self.chance.uniform(0.1, 2), made, mortal=False)
+
+    def delete(self, provider: str, server_id: str) -> None:
+        done = self.clouds[provider].delete(server_id, self.now)
+        if done is None:
+            fault = events.DeleteFailed(provider, server_id, Fault.REFUSED, "409")
+            self.answer(fault)
+        elif not done:
+            self.answer(events.ServerGone(provider, server_id))
+
+    def register(self, node: Node, label: str | None) -> None:
+        jenkins = self.jenkins[node.target]
+        key = MachineKey("node", node.id)
+        fails = self.now < jenkins.down_until or self.lucky(self.faults.jenkins)
+        if not fails or self.chance.random() < 0.5:
+            server_id = node.machines[0].server_id
+            assert server_id is not None
+            jenkins.computers[node.nodename] = Computer(label, server_id, node.provider)
+        if fails:
+            self.answer(events.StepFailed(key, Step.REGISTER, "error.unknown", "500"))
+        else:
+            self.answer(events.Registered(node.id))
+
+    def unregister(self, node_id: int, target: str, nodename: str) -> None:
+        jenkins = self.jenkins[target]
+        if self.now < jenkins.down_until or self.lucky(self.faults.jenkins):
+            self.answer(events.UnregisterFailed(node_id, "500"))
+            return
+        jenkins.computers.pop(nodename, None)
+        self.answer(events.Unregistered(node_id))
+
+    def snapshot(self, call: commands.TakeSnapshot) -> None:
+        cloud = self.clouds[call.provider]
+        cloud.made += 1
+        number = f"image-{cloud.made}"
+        cloud.images[number] = CloudImage(number, "SAVING", call.owner)
+
+        def save() -> None:
+            if number in cloud.images:
+                fate = "ERROR" if self.lucky(self.faults.error) else "ACTIVE"
+                cloud.images[number] = replace(cloud.images[number], status=fate)
+
+        self.later(self.chance.uniform(10, 60), save, mortal=False)
+        if not self.lucky(self.faults.lose):
+            self.answer(events.SnapshotTaken(call.image_id, number))
+
+    # -- what happens by itself ----------------------------------------------------------------
+
+    def alive(self) -> bool:
+        return bool(self.pool._state.nodepool_id)
+
+    def list_watched(self) -> None:
+        if self.alive():
+            for name in sorted(self.pool.providers_to_watch()):
+                self.list_servers(name)
+            for name in sorted(self.pool.images_to_watch()):
+                found = tuple(self.clouds[name].images.values())
+                self.answer(events.ImagesListed(name, found, self.now))
+
+    def list_all(self) -> None:
+        if self.alive():
+            for name in self.clouds:
+                self.list_servers(name)
+
+    def list_servers(self, name: str) -> None:
+        if not self.lucky(self.faults.list_fails):
+            found = self.clouds[name].listing(self.now)
+            high = 30.0 if self.lucky(0.1) else 2.0
+            self.answer(events.ServersListed(name, found, self.now), 0.1, high)
+
+    def read_limits(self) -> None:
+        if self.alive():
+            for name, cloud in self.clouds.items():
+                cloud.tick(self.now)
+                self.answer(events.LimitsRead(name, cloud.quota - len(cloud.servers), self.now))
+
+    def read_demand(self) -> None:
+        if self.alive() and self.with_gearman:
+            running = [
+                c.label for j in self.jenkins.values() for c in j.computers.values() if c.job
+            ]
+            demand = {label: count + running.count(label) for label, count in self.jobs.items()}
+            self.answer(events.DemandRead(demand, self.now), 0.1, 1)
+
+    def survey(self) -> None:
+        if not self.alive():
+            return
+        for name, jenkins in self.jenkins.items():
+            if self.now < jenkins.down_until:
+                self.tell(events.TargetChecked(name, online=False))
+                continue
+            self.tell(events.TargetChecked(name, online=True))
+            found = {
+                node: events.Computer(idle=c.job is None, offline=c.offline)
+                for node, c in jenkins.computers.items()
+            }
+            self.answer(events.TargetSurveyed(name, found, self.now), 0.1, 5)
+
+    def run_jobs(self) -> None:
+        for label in self.jobs:
+            if self.lucky(0.15):
+                self.jobs[label] += self.chance.randint(1, 4)
+        for target, jenkins in self.jenkins.items():
+            if self.now < jenkins.down_until:
+                continue
+            for name, computer in list(jenkins.computers.items()):
+                there = self.clouds[computer.provider].has(computer.server_id, self.now)
+                label = computer.label
+                if computer.job or computer.offline or not there or label is None:
+                    continue
+                if self.jobs[label] > 0:
+                    self.jobs[label] -= 1
+                    self.start_job(target, name, computer)
+
+    def start_job(self, target: str, name: str, computer: Computer) -> None:
+        jenkins = self.jenkins[target]
+        assert name not in jenkins.built, f"{name} serves two builds"
+        jenkins.built.add(name)
+        computer.job = "job-held" if self.lucky(0.02) else "job"
+        job = computer.job
+        self.send(BuildStarted(name, job))
+
+        def finish() -> None:
+            computer.job, computer.offline = None, True
+            self.finished += 1
+            status = self.chance.choice(("SUCCESS", "SUCCESS", "FAILURE", "ABORTED", None))
+            self.send(BuildFinalized(name, job, status))
+
+        self.later(self.chance.uniform(10, 300), finish, mortal=False)
+
+    def send(self, event: Event) -> None:
+        if self.lucky(self.faults.lose_event) or not self.alive():
+            return
+        for _ in range(2 if self.lucky(self.faults.double_event) else 1):
+            self.answer(event, 0.01, 10 if self.lucky(0.1) else 0.5)
+
+    def meddle(self) -> None:
+        """People, weather, and the file."""
+        for cloud in self.clouds.values():
+            for server in cloud.ours(self.now):
+                if self.lucky(self.faults.vanish):
+                    server.gone_at = self.now
+        for jenkins in self.jenkins.values():
+            if self.lucky(self.faults.jenkins / 10):
+                jenkins.down_until = self.now + self.chance.uniform(60, 1200)
+        if not self.alive() or not self.accidents:
+            return
+        if self.nodes and self.lucky(0.02):
+            node = self.chance.choice(list(self.nodes.values()))
+            wanted = self.chance.choice((NodeState.HOLD, NodeState.DELETE))
+            if node.state is not NodeState.DELETE:
+                self.meddle_with(node, wanted)
+        if self.lucky(0.01):
+            providers = {
+                name: replace(each, max_servers=self.chance.randint(-1, 8 if name == "p" else 6))
+                for name, each in self.config.providers.items()
+            }
+            self.config = replace(self.config, providers=providers)
+            self.tell(events.ConfigLoaded(self.config))
+
+    def meddle_with(self, node: Node, state: NodeState) -> None:
+        """A person writes the row, and the daemon hears of it."""
+        self.nodes[node.id] = node.with_state(state, self.now)
+        self.tell(events.RowChanged(node.id, state, "by hand"))

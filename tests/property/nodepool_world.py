@@ -1,0 +1,262 @@
+"""Nodepool's core in a world of clouds, Jenkins and accidents, all by seed.
+
+`python -m tests.property.nodepool_world --seed 7 --seconds 4000` replays one world. Time is made
+up, so is every answer. The daemon is killed at any point: between the rows and the calls, between
+the calls, between a call and its answer.
+"""
+
+from __future__ import annotations
+
+import argparse
+import heapq
+import random
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+
+from nodepool.config import parse_config
+from nodepool.config.values import NodepoolConfig
+from nodepool.core import commands, events
+from nodepool.core.build_events import BuildFinalized, BuildStarted
+from nodepool.core.census import take_census
+from nodepool.core.events import Event
+from nodepool.core.pool import Pool
+from nodepool.model import MachineKey, Node, NodeState, Owner, Presence, SnapshotImage
+from tests.property.nodepool_cloud import NONE, Cloud, Faults, Jenkins
+from tests.property.nodepool_edges import Edges
+from tests.support.fake_pool_observer import CountingObserver
+
+CONFIG = """\
+labels:
+  - {name: one, image: i, min-ready: 2, ready-script: r.sh, providers: [{name: p}, {name: q}]}
+  - {name: two, image: i, min-ready: 1, providers: [{name: q}]}
+  - {name: pair, image: i, min-ready: 0, subnodes: 1, providers: [{name: p}, {name: q}]}
+providers:
+  - {name: p, max-servers: 8, launch-timeout: 120, images: [{name: i, min-ram: 1, base-image: b}]}
+  - {name: q, max-servers: 6, launch-timeout: 120, images: [{name: i, min-ram: 1, base-image: b}]}
+targets:
+  - {name: t, jenkins: {url: 'http://t', user: u, apikey: k}}
+  - {name: u, jenkins: {url: 'http://u', user: u, apikey: k}}
+"""
+GEARMAN = "gearman-servers: [{host: g}]\n"
+
+
+class Numbers:
+    """Of the rows; they outlive the daemon, as a database's sequences do."""
+
+    def __init__(self) -> None:
+        self.last = 0
+
+    def next_node(self) -> int:
+        self.last += 1
+        return self.last
+
+    next_image = next_node
+
+
+class World(Edges):
+    """Holds the ledger, the clock and the daemon."""
+
+    def __init__(self, seed: int, faults: Faults | None = None) -> None:
+        self.chance = random.Random(seed)
+        self.faults = faults or Faults()
+        self.now = 1000.0
+        self.sequence = 0
+        self.agenda: list[tuple[float, int, int | None, Callable[[], None]]] = []
+        #: answers to a daemon that died reach nobody
+        self.life = 0
+        self.nodes: dict[int, Node] = {}
+        self.images: dict[int, SnapshotImage] = {}
+        self.numbers = Numbers()
+        self.with_gearman = self.chance.random() < 0.7
+        self.config: NodepoolConfig = parse_config(
+            CONFIG + (GEARMAN if self.with_gearman else ""), "world"
+        )
+        self.clouds = {
+            name: Cloud(name, quota, self.chance, self.faults)
+            for name, quota in (("p", 10), ("q", 9))
+        }
+        for name, cloud in self.clouds.items():
+            cloud.add_foreign(None)
+            cloud.add_foreign(Owner(name, MachineKey("node", 1), "theirs"))
+            cloud.add_foreign(Owner(name, MachineKey("node", 2), None))
+        self.jenkins = {name: Jenkins() for name in self.config.targets}
+        self.jobs: dict[str, int] = dict.fromkeys(self.config.labels, 0)
+        self.observer = CountingObserver()
+        self.crashes = self.finished = 0
+        self.accidents = True
+        self.start_daemon()
+        self.every(5, self.list_watched)
+        self.every(60, self.list_all)
+        self.every(10, self.read_demand)
+        self.every(60, self.survey)
+        self.every(60, lambda: self.tell(events.CronCame("cleanup")))
+        self.every(900, lambda: self.tell(events.CronCame("check")))
+        self.every(30, self.read_limits)
+        self.every(5, self.run_jobs)
+        self.every(15, self.meddle)
+
+    # -- the daemon ----------------------------------------------------------------------------
+
+    def start_daemon(self) -> None:
+        self.life += 1
+        self.pool = Pool(self.config, self.numbers, self.observer)
+        rows = (tuple(self.nodes.values()), tuple(self.images.values()))
+        self.tell(events.Started(self.config, "ours", *rows, {"job-held": 1}))
+
+    def tell(self, event: Event) -> None:
+        if not self.alive() and not isinstance(event, events.Started):
+            return
+        life = self.life
+        for command in self.pool.handle(event, self.now):
+            if self.life != life:
+                return  # it died among its calls
+            self.obey(command)
+        self.expect_sound()
+
+    def obey(self, command: commands.Command) -> None:
+        match command:
+            case commands.SaveNode(node, before):
+                known = self.nodes.get(node.id)
+                assert (known.state if known else None) == before, "the row has another state"
+                self.nodes[node.id] = node
+            case commands.RemoveNode(node_id):
+                self.nodes.pop(node_id, None)
+            case commands.SaveImage(image):
+                self.images[image.id] = image
+            case commands.RemoveImage(image_id):
+                self.images.pop(image_id, None)
+            case _:
+                if self.accidents and self.chance.random() < self.faults.crash:
+                    self.crash()
+                else:
+                    self.do(command)
+
+    def crash(self) -> None:
+        self.crashes += 1
+        self.life += 1
+        self.later(self.chance.uniform(1, 60), self.start_daemon, mortal=False)
+        self.pool = Pool(self.config, self.numbers, self.observer)
+
+    # -- time ----------------------------------------------------------------------------------
+
+    def later(self, seconds: float, act: Callable[[], None], *, mortal: bool = True) -> None:
+        """`mortal`: it is the daemon's, and dies with it."""
+        self.sequence += 1
+        life = self.life if mortal else None
+        heapq.heappush(self.agenda, (self.now + seconds, self.sequence, life, act))
+
+    def every(self, seconds: float, act: Callable[[], None]) -> None:
+        def again() -> None:
+            act()
+            self.later(seconds, again, mortal=False)
+
+        self.later(self.chance.uniform(0, seconds), again, mortal=False)
+
+    def run(self, seconds: float) -> None:
+        end = self.now + seconds
+        while self.now < end:
+            due = self.pool.next_at
+            at, _, life, act = self.agenda[0]
+            if due is not None and due <= at:
+                self.now = max(self.now, due)
+                self.tell(events.TimeCame())
+                continue
+            heapq.heappop(self.agenda)
+            self.now = at
+            if life is None or life == self.life:
+                act()
+
+    # -- what must hold ------------------------------------------------------------------------
+
+    def expect_sound(self) -> None:
+        state = self.pool._state
+        if not state.nodepool_id:
+            return  # the daemon is dead
+        assert state.nodes == self.nodes, "the ledger is not what the core knows"
+        assert state.images == self.images
+        assert state.census == take_census(self.nodes.values()), "the census is wrong"
+        for name, cloud in self.clouds.items():
+            used = sum(node.room for node in self.nodes.values() if node.provider == name)
+            assert used <= max(self.config.providers[name].max_servers, self.highest[name])
+            assert len(cloud.servers) <= cloud.quota
+        self.expect_nobody_waits()
+
+    def expect_nobody_waits(self) -> None:
+        """No label lacks a node that some provider has room for."""
+        from nodepool.core import planner
+
+        state = self.pool._state
+        if state.offline >= set(self.config.targets):
+            return
+        room = planner._room(state, self.now)
+        for name, deficit in planner._deficits(state).items():
+            label = self.config.labels[name]
+            for provider in label.providers:
+                fits = room.get(provider, 0) >= label.machines
+                image = state.current_image(provider, label.image)
+                assert not (fits and image and deficit.work), f"{name} waits, {provider} has room"
+
+    def drain(self) -> None:
+        """No accidents and no work any more: all has to go."""
+        self.accidents = False
+        for cloud in self.clouds.values():
+            cloud.faults = self.faults = NONE
+            for server in cloud.servers.values():
+                server.deletable_at = 0.0
+        for jenkins in self.jenkins.values():
+            jenkins.down_until = 0.0
+        self.jobs = dict.fromkeys(self.jobs, 0)
+        self.run(2000)
+        labels = {n: replace(label, min_ready=0) for n, label in self.config.labels.items()}
+        self.config = replace(self.config, labels=labels)
+        self.tell(events.ConfigLoaded(self.config))
+        for _ in range(3):
+            self.run(1500)
+            for node in list(self.nodes.values()):
+                if node.state in (NodeState.READY, NodeState.HOLD):
+                    self.meddle_with(node, NodeState.DELETE)
+        self.run(4000)
+        assert not self.nodes, f"rows are left: {list(self.nodes.values())[:3]}"
+        for cloud in self.clouds.values():
+            left = [each for each in cloud.listing(self.now) if each.owner is not None]
+            assert len(left) == 2, f"servers are left: {left}"
+            assert len(cloud.servers) == 3
+            assert not cloud.keypairs
+            rows = {i.external_id for i in self.images.values() if i.provider == cloud.name}
+            assert set(cloud.images) == rows, "images are left"
+        for image in self.images.values():
+            assert (image.state, image.machine.presence) == (NodeState.READY, Presence.GONE)
+        for jenkins in self.jenkins.values():
+            assert not jenkins.computers, f"computers are left: {list(jenkins.computers)}"
+
+
+def run_world(seed: int, seconds: float, faults: Faults | None = None) -> World:
+    world = World(seed, faults)
+    try:
+        world.run(seconds)
+        world.drain()
+    except AssertionError as error:
+        replay = f"python -m tests.property.nodepool_world --seed {seed} --seconds {seconds:g}"
+        raise AssertionError(f"{error}\n  at {world.now:.1f}; replay: {replay}") from error
+    return world
+
+
+def main(arguments: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--worlds", type=int, default=1)
+    parser.add_argument("--seconds", type=float, default=4000)
+    options = parser.parse_args(arguments)
+    for seed in range(options.seed, options.seed + options.worlds):
+        world = run_world(seed, options.seconds)
+        told = dict(sorted(world.observer.counts.items()))
+        print(f"seed {seed}: {world.finished} builds, {world.crashes} crashes, {told}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
+
+
+__all__ = ["BuildFinalized", "BuildStarted", "World", "run_world"]
