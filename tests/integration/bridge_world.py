@@ -109,6 +109,11 @@ class World:
         """What is registered now."""
         return {name for name, each in self.admin.status().items() if each.workers}
 
+    def workers(self, name: str) -> int:
+        """Connections that can do it now."""
+        found = self.admin.status().get(name)
+        return found.workers if found else 0
+
     def await_function(self, name: str, seconds: float = WAIT_SECONDS) -> None:
         eventually(lambda: name in self.functions(), f"registration of {name}", seconds)
 
