@@ -22,7 +22,7 @@ from pathlib import Path
 from types import FrameType, TracebackType
 from typing import Any, Self
 
-from daemon import DaemonContext  # type: ignore[import-untyped]
+from daemon import DaemonContext
 
 #: files are written for the owner and readable by all; the originals' 0 let everyone write
 DAEMON_UMASK = 0o022
