@@ -1,4 +1,4 @@
-"""What a Jenkins job of the sandbox runs as its shell step: fetch what the gate prepared, and build.
+"""What a Jenkins job of the sandbox runs as its shell step: fetch what the gate prepared, build.
 
 `python -m tests.sandbox.build --git-base URL -- COMMAND...`: the projects are laid out side by side
 in the current folder, as ZUUL_* of the environment say, and the command runs there. Ends with the
