@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+import requests
 
 from tests.contract.jenkins_site import JenkinsSite, wait_for
 from tests.sandbox.jenkins import SandboxJenkins
@@ -87,6 +88,20 @@ def test_equal_kinds_of_answers(told: list[JenkinsSite], resource: str) -> None:
         assert sandbox.headers.get(header) == real.headers.get(header)
     kinds = [one.headers["Content-Type"].partition(";")[0] for one in (real, sandbox)]
     assert kinds[0] == kinds[1]
+
+
+def test_an_error_page_says_gzip_and_is_not(told: list[JenkinsSite]) -> None:
+    for site in told:
+        with requests.get(
+            f"{site.jenkins.url}api/json",
+            params={"tree": "jobs["},
+            headers={"Accept-Encoding": "gzip", "Connection": "close"},
+            stream=True,
+            timeout=30,
+        ) as answer:
+            assert (answer.status_code, answer.headers["Content-Encoding"]) == (500, "gzip")
+            with pytest.raises(requests.exceptions.ContentDecodingError):
+                assert answer.content
 
 
 @pytest.mark.parametrize(

@@ -106,6 +106,17 @@ def test_a_result_that_comes_late(master: SandboxJenkins) -> None:
     master.wait_for(lambda builds: builds[0].result == "SUCCESS")
 
 
+def test_a_node_that_is_known_late(master: SandboxJenkins) -> None:
+    master.faults.node_lag_seconds = 0.3
+    submit(master)
+    master.wait_for(lambda builds: builds)
+    found = set()
+    deadline = time.monotonic() + SECONDS
+    while "" not in found and time.monotonic() < deadline:
+        found.add(read(master, "job/j/1/api/json?tree=builtOn").json()["builtOn"])
+    assert found == {None, ""}
+
+
 def test_requests_are_counted(master: SandboxJenkins) -> None:
     master.requests.clear()
     for _ in range(3):

@@ -54,6 +54,8 @@ class Faults:
     rules: list[Fault] = field(default_factory=list)
     #: a build says neither `building` nor a result for so long after its end
     result_lag_seconds: float = 0.0
+    #: a build is listed for so long before its `builtOn` is more than null
+    node_lag_seconds: float = 0.0
     #: whether builds that died with a killed master are forgotten after its restart; None is as
     #: the real ones do: a Hudson does, a Jenkins lists them with `crash_result`
     crash_forgets: bool | None = None

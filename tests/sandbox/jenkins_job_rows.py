@@ -157,7 +157,7 @@ class JobRows:
             "result": prop(lambda b: b.result),
             "timestamp": prop(lambda b: b.started_at_ms),
             "url": prop(lambda b: self.url + build_path(b), 2),
-            "builtOn": prop(lambda b: b.node),
+            "builtOn": prop(self._built_on),
             "changeSet": const({"items": [], "kind": None}),
             "culprits": const([]),
         }
@@ -168,6 +168,10 @@ class JobRows:
             table["inProgress"] = prop(lambda b: b.building)
             table["queueId"] = prop(lambda b: b.queue_id)
         return table
+
+    def _built_on(self, build: Build) -> str | None:
+        lag = self._master.faults.node_lag_seconds
+        return None if lag and now_ms() < build.started_at_ms + lag * 1000 else build.node
 
     def _actions(self, values: tuple[Value, ...], cause: str) -> list[Bean]:
         text = {

@@ -46,7 +46,6 @@ class Master:
     # -- jobs and nodes ------------------------------------------------------------------------
 
     def put_job(self, job: Job) -> None:
-        """A new or changed job."""
         self.jobs[job.name] = job
         for folder in _parents(job.name):
             self.put_folder(folder)
@@ -127,8 +126,7 @@ class Master:
         self._leave(item)
 
     def listed_queue(self) -> list[Item]:
-        """In the order masters list them: those in their quiet period, the blocked, the buildable;
-        the last two newest first."""
+        """As masters list them: first the quiet, then the blocked, then the buildable."""
         rank = {"waiting": 0, "blocked": 1, "buildable": 2}
         return sorted(
             self.waiting.values(),

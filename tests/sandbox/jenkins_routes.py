@@ -214,7 +214,11 @@ class Call:
         try:
             pruner = pruner_of(self._request.query, ranges=modern)
         except BadTree as error:
-            return refused(400 if modern else 500, str(error))
+            answer = refused(400 if modern else 500, str(error))
+            if not modern and "gzip" in self._request.headers.get("Accept-Encoding", ""):
+                # It is not, but Hudson says so.
+                answer.headers["Content-Encoding"] = "gzip"
+            return answer
         return web.json_response(
             shown(bean, pruner, classes=modern),
             dumps=_dumps,
