@@ -72,8 +72,12 @@ class TimeDatabase:
         self._writer = Loop("build times", self._write)
 
     def start(self) -> None:
-        """Read all files and start the writer; creates the folder."""
-        self._folder.mkdir(parents=True, exist_ok=True)
+        """Read all files and start the writer; creates the folder. Raises OSError, key named."""
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            reason = error.strerror or str(error)
+            raise OSError(f"{self._folder} cannot be made (zuul.state_dir): {reason}") from error
         for path in self._folder.iterdir():
             if path.suffix == ".new" or not path.is_file():
                 continue

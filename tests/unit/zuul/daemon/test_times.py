@@ -72,3 +72,9 @@ def test_a_damaged_file_is_ignored_with_a_log_line(
     database.stop()
     assert database.estimate_seconds("unit") is None
     assert "unit" in caplog.text
+
+
+def test_a_folder_that_cannot_be_made_is_named_with_its_key(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(OSError, match=r"file/times cannot be made \(zuul.state_dir\)"):
+        TimeDatabase(tmp_path / "file" / "times").start()
