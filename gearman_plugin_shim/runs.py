@@ -213,7 +213,7 @@ def _take_end(state: State, master: Master, run: Run) -> None:
     result = run.info.result
     if result is None:
         _doubt(state, master, run, _NO_RESULT_SECONDS)
-    elif result == _GOOD or _is_stopped(state, run):
+    elif result == _GOOD or (result == "ABORTED" and _is_stopped(state, run)):
         finish(state, master, run)
     elif _is_shaken(state, master, run):
         # Masters that are stopped fail what they run: that is no verdict on a change.
