@@ -26,6 +26,7 @@ TEXT: Final = "hudson.model.TextParameterDefinition"
 #: Hudson 2 drops parameters of a kind that it does not know
 STRING: Final = "hudson.model.StringParameterDefinition"
 _PROPERTY: Final = "hudson.model.ParametersDefinitionProperty"
+_ENTRY: Final = "parametersDefinitionProperties"
 _DECLARATION: Final = re.compile(rb"""^(\s*<\?xml\s[^>]*?version\s*=\s*)(['"])1\.1\2""")
 _INDENT: Final = re.compile(rb"[ \t]*\Z")
 
@@ -43,6 +44,8 @@ class _Places:
     properties: tuple[int, int, int] | None = None
     #: Hudson 2 keeps them in <project-properties>, and repeats them by reference in <properties>
     definitions: tuple[int, int, int] | None = None
+    #: where Hudson 2 wants the property of a job that has no parameters yet
+    empty_list: tuple[int, int, int] | None = None
     #: start of the end tag of the root
     root_end: int = 0
 
@@ -61,6 +64,8 @@ def add_parameters(
     newline = b"\r\n" if b"\r\n" in config_xml else b"\n"
     if places.definitions is not None:
         return _insert(config_xml, places.definitions, _definitions(missing, kind), newline)
+    if places.empty_list is not None:
+        return _insert(config_xml, places.empty_list, _property(missing, kind), newline)
     if places.properties is not None:
         return _insert(config_xml, places.properties, _property(missing, kind), newline)
     lines = ["  <properties>", *_property(missing, kind), "  </properties>"]
@@ -99,6 +104,8 @@ class _Reader:
         self._path: list[str] = []
         self._starts: list[tuple[int, int]] = []
         self._characters: list[str] = []
+        #: name of the entry of <project-properties> that is being read
+        self._entry = ""
         self.parser = expat.ParserCreate()
         self.parser.StartElementHandler = self._start
         self.parser.EndElementHandler = self._end
@@ -122,6 +129,10 @@ class _Reader:
                 self.places.root, self.places.root_end = name, place[2]
             case [_, "properties"]:
                 self.places.properties = place
+            case [_, "project-properties", "entry", "string"]:
+                self._entry = "".join(self._characters).strip()
+            case [_, "project-properties", "entry", _, "originalValue"] if self._entry == _ENTRY:
+                self.places.empty_list = place
             case [_, "project-properties", *_, "parameterDefinitions"]:
                 self.places.definitions = place
             case [_, "properties", "hudson.model.ParametersDefinitionProperty", _]:

@@ -98,6 +98,30 @@ def test_hudson_gets_its_kind_where_it_keeps_them() -> None:
     assert after.index(b"<name>B</name>") < after.index(b"</project-properties>")
 
 
+def test_hudson_gets_the_first_parameter_where_it_keeps_them() -> None:
+    before = b"""<project>
+  <project-properties>
+    <entry>
+      <string>other</string>
+      <scm-property>
+        <originalValue class="hudson.scm.NullSCM"/>
+      </scm-property>
+    </entry>
+    <entry>
+      <string>parametersDefinitionProperties</string>
+      <copy-write-list-property>
+        <originalValue class="hudson.util.CopyOnWriteList"/>
+      </copy-write-list-property>
+    </entry>
+  </project-properties>
+  <properties/>
+</project>"""
+    after = add_parameters(before, ["A"], kind=STRING)
+    assert declared_parameters(after) == {"A"}
+    assert b'<originalValue class="hudson.util.CopyOnWriteList">\n' in after
+    assert after.endswith(b"</project-properties>\n  <properties/>\n</project>")
+
+
 @pytest.mark.parametrize(
     "text",
     [
