@@ -272,6 +272,18 @@ def test_a_killed_master_forgets_what_waited_and_numbers_anew(master: SandboxJen
     assert master.start_build("j", ZUUL_UUID="again") == 1
 
 
+def test_a_kept_queue_is_kept_once(master: SandboxJenkins) -> None:
+    master.add_node("", executors=0)
+    master.add_job("j")
+    master.start_build("j", ZUUL_UUID="u")
+    master.stop()
+    master.start()
+    assert [item.values[0] for item in master.queue()] == [("Text", "ZUUL_UUID", "u")]
+    master.kill()
+    master.start()
+    assert master.queue() == []
+
+
 def test_as_a_process_it_may_be_killed_for_real(tmp_path: Path) -> None:
     setup = "nodes: {n1: {labels: l, executors: 1}}\njobs: {j: {script: 'sleep 30'}, k: 'true'}\n"
     process = JenkinsProcess(tmp_path / "home", setup=setup, user="zuul:password:token")
