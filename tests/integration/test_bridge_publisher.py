@@ -8,6 +8,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,6 +16,7 @@ import zmq
 
 from gearman_plugin_shim.events_http import EventsServer
 from gearman_plugin_shim.publisher import BuildEvent, EventHistory, Publisher
+from tests.integration.bridge_world import World
 
 pytestmark = pytest.mark.integration
 
@@ -130,3 +132,43 @@ def test_nodes_that_were_not_heard_of_for_long_are_forgotten() -> None:
     for node in ("a", "b", "a", "c"):
         history.add(event(1, node), 0.0)
     assert [kept.event.node for kept in history.since(0)] == ["a", "a", "c"]
+
+
+def test_builds_that_nobody_submitted_are_published_too(
+    tmp_path: Path, subscriber: Callable[[str], zmq.Socket[bytes]]
+) -> None:
+    world = World(tmp_path)
+    try:
+        master = world.add_master("m1")
+        master.add_node("n1", "linux", 1, "EXCLUSIVE")
+        master.add_job("unit", "sleep 1\n", labels="linux")
+        daemon = world.start()
+        world.await_function("build:unit")
+        eventually(lambda: daemon.publisher_address)
+        sub = subscriber(str(daemon.publisher_address))
+        # A subscription takes a moment to arrive; other builds show when it has.
+        master.add_job("other", "true\n")
+        eventually(lambda: [master.start_build("other")] and sub.poll(500))
+        master.start_build("unit", ZUUL_BRANCH="a<b")
+        frames: list[bytes] = []
+        while len(frames) < 3:
+            frame = sub.recv()
+            if b'"name":"unit"' in frame:
+                frames.append(frame)
+        words = [frame.split(b" ", 1)[0] for frame in frames]
+        assert words == [b"onStarted", b"onCompleted", b"onFinalized"]
+        last = json.loads(frames[2].split(b" ", 1)[1])
+        assert last["name"] == "unit"
+        assert last["url"] == "job/unit/"
+        assert last["build"]["phase"] == "FINISHED"
+        assert last["build"]["status"] == "SUCCESS"
+        assert last["build"]["node_name"] == "n1"
+        assert last["build"]["parameters"]["ZUUL_BRANCH"] == "a<b"
+        assert b"\\u003c" in frames[2]
+        url = f"http://127.0.0.1:{daemon.events_port}/events?node=n1"
+        with urllib.request.urlopen(url, timeout=WAIT_SECONDS) as answer:
+            told = json.load(answer)["events"]
+        assert [each["event"] for each in told] == ["onStarted", "onCompleted", "onFinalized"]
+        assert told[2]["build"] == last
+    finally:
+        world.close()
