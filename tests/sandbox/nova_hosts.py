@@ -119,6 +119,8 @@ class Hosts:
             if error.errno == errno.EADDRINUSE:
                 return False
             raise
+        # Connections inherit it, so that those that linger do not keep us from coming back.
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         self.host(server).sockets[address] = sock
         return True
 
