@@ -293,8 +293,8 @@ class Master:
         """What the store has. Builds that ran when the last master was killed are dead. A new
         master's own node has so many executors."""
         self.folders.update(self.store.folders())
-        self.put_node(Node("", executors=executors))
-        for node in self.store.nodes():
+        kept = {node.name: node for node in self.store.nodes()}
+        for node in ({"": Node("", executors=executors)} | kept).values():
             self.put_node(node)
         for job in self.store.jobs():
             if job.name in self.faults.lost_jobs:
