@@ -18,6 +18,8 @@ from nodepool.model import MachineKey, NodeState, Presence, Server
 STUCK_SECONDS = 8 * 3600.0
 TEST_SECONDS = 300.0
 PROBE_TIMEOUT = 60.0
+#: a list that was asked for longer ago does not come any more
+GONE_SECONDS = 3600.0
 
 
 def on_started(state: State, now: float) -> None:
@@ -56,6 +58,7 @@ def clean_up(state: State, now: float) -> None:
     for image in list(state.images.values()):
         removal.push_image(state, image.id, now)
     state.check_images = True
+    state.gone = {place: at for place, at in state.gone.items() if now - at < GONE_SECONDS}
 
 
 def check_ready(state: State, now: float) -> None:
@@ -79,7 +82,8 @@ def on_listed(state: State, event: events.ServersListed, now: float) -> list[Out
     listed: set[str] = set()
     for server in event.servers:
         listed.add(server.id)
-        outcomes.append(_on_server(state, event.provider, server, now))
+        if event.asked_at > state.gone.get((event.provider, server.id), 0.0):
+            outcomes.append(_on_server(state, event.provider, server, now))
     known = state.servers.get(event.provider, {})
     for server_id, entry in list(known.items()):
         if server_id not in listed and entry.since < event.asked_at:

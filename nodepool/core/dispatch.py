@@ -121,6 +121,7 @@ def _limits_read(state: State, event: events.LimitsRead, now: float) -> None:
 
 
 def _server_gone(state: State, event: events.ServerGone, now: float) -> None:
+    state.gone[event.provider, event.server_id] = now
     leak = ("leak", event.provider, event.server_id)
     state.timers.drop(leak)
     state.tries.pop(leak, None)

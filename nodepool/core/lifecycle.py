@@ -152,9 +152,14 @@ def _survey_ready(state: State, node: Node, computer: events.Computer | None, no
 def _survey_used(
     state: State, node: Node, computer: events.Computer | None, asked_at: float, now: float
 ) -> None:
+    busy = computer is not None and not computer.idle
     if node.delete_at is not None:
+        if busy and node.delete_at - DELETE_DELAY + SURVEY_MARGIN <= asked_at:
+            state.observer.event_made_up(node, "a build still runs on it")
+            state.timers.drop(("done", node.id))
+            state.save_node(replace(node, delete_at=None))
         return
-    if computer is not None and not computer.idle:
+    if busy:
         state.seen_idle.pop(node.id, None)
     elif (first := state.seen_idle.setdefault(node.id, asked_at)) + SURVEY_MARGIN <= asked_at:
         # Idle twice: between two looks a build's end would have been told.

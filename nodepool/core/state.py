@@ -63,6 +63,8 @@ class State:
     by_name: dict[str, int] = field(default_factory=dict)
     #: by provider and the cloud's id
     servers: dict[str, dict[str, Known]] = field(default_factory=dict)
+    #: (provider, id) of servers proven gone, and when: an older list may still show them
+    gone: dict[tuple[str, str], float] = field(default_factory=dict)
     #: creates of which nobody knows what came, and since when
     doubts: dict[MachineKey, float] = field(default_factory=dict)
     census: Census = field(default_factory=Census)

@@ -1,0 +1,155 @@
+"""Nodepool cores that are broken on purpose: the world must catch each of them.
+
+`python -m tests.property.nodepool_broken` tells which seed catches which. A mutation is a piece of
+one function's text, replaced; if the piece is no longer there, the table must follow the core.
+"""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import sys
+import textwrap
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from tests.property.nodepool_world import run_world
+
+MOST_SEEDS, SECONDS = 25, 3000.0
+
+
+@dataclass(frozen=True)
+class Mutation:
+    """`old` becomes `new` in one function, `module:name` or `module:Class.name`."""
+
+    name: str
+    where: str
+    old: str
+    new: str
+
+
+MUTATIONS = (
+    Mutation(
+        "a create without an answer is forgotten",
+        "machines:on_create_failed",
+        "if event.fault.leaves_doubt:",
+        "if False:",
+    ),
+    Mutation(
+        "a leaked server stays",
+        "cleanup:_delete_leaked",
+        "state.call(DeleteServer(provider, server.id))",
+        "pass",
+    ),
+    Mutation(
+        "a server with another mark is taken for ours",
+        "cleanup:_on_server",
+        "if owner is None or owner != state.owner(provider, owner.key):",
+        "if owner is None:",
+    ),
+    Mutation(
+        "absence from a list is taken for a proof",
+        "removal:confirm_absence",
+        "state.call(ConfirmGone(provider, server_id))",
+        "on_machine_gone(state, state.servers[provider][server_id].key, 0.0)",
+    ),
+    Mutation(
+        "a delete is not repeated",
+        "removal:_delete_server",
+        "state.timers.set(timer, now + back_off(tries, FIRST_WAIT, LONGEST_WAIT))",
+        "state.timers.set(timer, 1e12)",
+    ),
+    Mutation(
+        "a node leaves Jenkins while it is being added",
+        "removal:_unregister",
+        "if node.id in state.registering or state.timers.due_at(timer) is not None:",
+        "if state.timers.due_at(timer) is not None:",
+    ),
+    Mutation(
+        "a failed removal from Jenkins is not repeated",
+        "removal:on_unregister_failed",
+        "pause = back_off(tries, FIRST_RETRY, LONGEST_RETRY)",
+        "pause = 1e12",
+    ),
+    Mutation(
+        "a launch that a restart cut off stays",
+        "cleanup:on_started",
+        "if node.state is NodeState.BUILDING:",
+        "if False:",
+    ),
+    Mutation(
+        "a build that ended in silence is not found",
+        "lifecycle:_survey_used",
+        "done(state, node, None, now)",
+        "pass",
+    ),
+    Mutation(
+        "rounding leaves room unused",
+        "planner:_share",
+        "grants += _give_the_rest(requests, grants, room, history, taken)",
+        "pass",
+    ),
+    Mutation(
+        "the end of a pause is no news",
+        "dispatch:_pause_is_over",
+        "state.replan = True",
+        "pass",
+    ),
+    Mutation(
+        "subnodes are not counted",
+        "allocation:_grant",
+        "return count * each.request.machines",
+        "return count",
+    ),
+    Mutation(
+        "a failed image build keeps its server",
+        "removal:push_image",
+        "_delete_server(state, image.provider, key, now)",
+        "pass",
+    ),
+)
+
+
+def find_seed(mutation: Mutation) -> int | None:
+    """The first seed whose world catches it."""
+    with applied(mutation):
+        for seed in range(MOST_SEEDS):
+            try:
+                run_world(seed, SECONDS)
+            except (AssertionError, KeyError):
+                return seed
+    return None
+
+
+@contextmanager
+def applied(mutation: Mutation) -> Iterator[None]:
+    module_name, _, path = mutation.where.partition(":")
+    module = importlib.import_module(f"nodepool.core.{module_name}")
+    function: Any = getattr(module, path)
+    source = textwrap.dedent(inspect.getsource(function))
+    assert source.count(mutation.old) == 1, f"{mutation.where} has no {mutation.old!r}"
+    scope: dict[str, Any] = {}
+    broken = source.replace(mutation.old, mutation.new)
+    code = compile("from __future__ import annotations\n" + broken, f"<{mutation.name}>", "exec")
+    exec(code, module.__dict__, scope)
+    kept = function.__code__
+    function.__code__ = scope[path].__code__
+    try:
+        yield
+    finally:
+        function.__code__ = kept
+
+
+def main() -> int:
+    missed = 0
+    for mutation in MUTATIONS:
+        seed = find_seed(mutation)
+        missed += seed is None
+        print(f"{mutation.name}: {'NOT CAUGHT' if seed is None else f'seed {seed}'}", flush=True)
+    return 1 if missed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,221 @@
+"""Images: when they are built, how, and which go."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from nodepool.core import commands, events
+from nodepool.core.events import Step
+from nodepool.model import CloudImage, Fault, MachineKey, NodeState, Owner, Presence, SnapshotImage
+from tests.unit.nodepool.core.site import CONFIG, Site, ready_image
+
+KEY = MachineKey("image", 1001)
+TWO = CONFIG.replace("providers: [{name: p}]", "providers: [{name: p}, {name: q}]").replace(
+    "targets:",
+    "  - {name: q, max-servers: 5, images: [{name: i, min-ram: 1, base-image: b}]}\ntargets:",
+)
+
+
+def image(site: Site, number: int = 1001) -> SnapshotImage:
+    return site.pool.images[number]
+
+
+def list_images(site: Site, status: str = "ACTIVE", owner: Owner | None = None) -> None:
+    site.now += 1
+    found = CloudImage("new-image", status, owner)
+    site.tell(events.ImagesListed("p", (found,), site.now))
+
+
+def test_a_missing_image_is_built_and_nodes_wait_for_it() -> None:
+    site = Site(images=())
+    create = site.take_one(commands.CreateServer)
+    assert (create.key, create.external_id) == (KEY, None)
+    assert create.hostname == "template-i-1000"
+    assert create.keypair == "template-i-1000-1001"
+    site.calls.append(create)
+    site.create()
+    site.list()
+    connect = site.take_one(commands.Connect)
+    assert (connect.username, connect.keypair) == (None, "template-i-1000-1001")
+    site.tell(events.Connected(KEY))
+    prepare = site.take_one(commands.PrepareImage)
+    assert (prepare.setup, prepare.machine.ip) == ("s.sh", "192.0.2.1")
+    site.tell(events.Prepared("image", 1001))
+    snapshot = site.take_one(commands.TakeSnapshot)
+    assert (snapshot.name, snapshot.meta, snapshot.server_id) == (
+        "template-i-1000",
+        (("a", "b"),),
+        "s-image-1001-0",
+    )
+    assert image(site).presence is Presence.ASKED
+    assert site.pool.images_to_watch() == {"p"}
+    site.tell(events.SnapshotTaken(1001, "new-image"))
+    list_images(site, "SAVING")
+    assert image(site).state is NodeState.BUILDING
+    list_images(site)
+    assert image(site).state is NodeState.READY
+    assert site.take_one(commands.CreateServer).external_id == "new-image"
+    assert site.take_one(commands.DeleteServer).server_id == "s-image-1001-0"
+    site.tell(events.ServerGone("p", "s-image-1001-0"))
+    assert site.take_one(commands.DeleteKeypair).name == "template-i-1000-1001"
+    site.tell(events.KeypairGone(1001))
+    assert image(site).keypair is None
+    assert site.pool.images_to_watch() == frozenset()
+
+
+def test_a_configured_key_pair_is_none_of_ours() -> None:
+    text = CONFIG.replace("max-servers: 10", "max-servers: 10\n    keypair: mine")
+    assert Site(text, images=()).take_one(commands.CreateServer).keypair is None
+
+
+def test_providers_build_side_by_side() -> None:
+    site = Site(TWO, images=())
+    assert [call.provider for call in site.take(commands.CreateServer)] == ["p", "q"]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [("min-ready: 1", "min-ready: -1"), ("base-image: b", "pause: true, base-image: b")],
+)
+def test_what_is_not_in_use_is_not_built(change: tuple[str, str]) -> None:
+    site = Site(CONFIG.replace(*change), images=())
+    assert site.calls == []
+    site.tell(events.CronCame("image_update"))
+    assert site.calls == []
+
+
+def test_the_cron_job_builds_what_is_not_being_built() -> None:
+    site = Site(TWO, images=(ready_image(),))
+    assert {call.provider for call in site.take(commands.CreateServer)} == {"p", "q"}
+    site.tell(events.CronCame("image_update"))
+    assert [call.key.kind for call in site.take(commands.CreateServer)] == ["image"]
+    site.tell(events.ImageRequested("p", "i"))
+    site.tell(events.ImageRequested("nowhere", "i"))
+    assert site.take(commands.CreateServer) == []
+
+
+@pytest.mark.parametrize("step", [Step.CONNECT, Step.PREPARE, Step.SNAPSHOT])
+def test_a_build_that_fails_leaves_nothing_and_is_tried_again_later(step: Step) -> None:
+    site = Site(images=())
+    site.create()
+    site.list()
+    if step is not Step.CONNECT:
+        site.connect()
+    if step is Step.SNAPSHOT:
+        site.tell(events.Prepared("image", 1001))
+    site.tell(events.StepFailed(KEY, step, text="no"))
+    assert image(site).state is NodeState.DELETE
+    assert site.take_one(commands.DeleteServer).server_id == "s-image-1001-0"
+    site.tell(events.ServerGone("p", "s-image-1001-0"))
+    site.tell(events.KeypairGone(1001))
+    if step is Step.SNAPSHOT:  # it may have been taken all the same
+        list_images(site, owner=Owner("p", KEY, "ours"))
+        assert site.take_one(commands.DeleteImage).external_id == "new-image"
+        site.tell(events.ImageGone(1001))
+    assert 1001 not in site.pool.images
+    assert site.take(commands.CreateServer) == []
+    site.wait(60)
+    assert site.take_one(commands.CreateServer).key.id == 1002
+
+
+def test_a_snapshot_without_an_answer_is_given_up_after_its_time() -> None:
+    site = Site(images=())
+    site.create()
+    site.list()
+    site.connect()
+    site.tell(events.Prepared("image", 1001))
+    site.wait(600)
+    assert image(site).state is NodeState.DELETE
+    site.tell(events.ServerGone("p", "s-image-1001-0"))
+    site.tell(events.KeypairGone(1001))
+    site.tell(events.ImagesListed("p", (), site.now))
+    assert image(site).presence is Presence.ASKED
+    site.now += 300
+    site.tell(events.ImagesListed("p", (), site.now))
+    assert 1001 not in site.pool.images
+
+
+def test_an_image_that_goes_to_error() -> None:
+    site = Site(images=())
+    site.create()
+    site.list()
+    site.connect()
+    site.tell(events.Prepared("image", 1001))
+    site.tell(events.SnapshotTaken(1001, "new-image"))
+    list_images(site, "ERROR")
+    assert image(site).state is NodeState.DELETE
+    assert site.take_one(commands.DeleteImage).external_id == "new-image"
+
+
+def test_a_build_refused_by_the_cloud() -> None:
+    site = Site(images=())
+    site.take(commands.CreateServer)
+    site.tell(events.CreateFailed(KEY, Fault.IMPOSSIBLE, "no such image"))
+    site.tell(events.KeypairGone(1001))
+    assert 1001 not in site.pool.images
+
+
+def test_a_restart_ends_a_build() -> None:
+    site = Site(images=())
+    site.create()
+    after = Site(images=tuple(site.pool.images.values()))
+    assert image(after).state is NodeState.DELETE
+    assert after.take_one(commands.DeleteServer).server_id == "s-image-1001-0"
+
+
+def versions(site: Site) -> list[int]:
+    ready = [each for each in site.pool.images.values() if each.state is NodeState.READY]
+    return sorted(each.version for each in ready)
+
+
+def test_the_newest_two_stay_and_the_third_goes_in_its_time() -> None:
+    images = tuple(replace(ready_image(500 + n, version=n), state_at=1000.0 + n) for n in (1, 2, 3))
+    site = Site(images=images)
+    site.tell(events.CronCame("cleanup"))
+    assert versions(site) == [1, 2, 3]
+    site.now += 28_900
+    site.tell(events.CronCame("cleanup"))
+    assert versions(site) == [2, 3]
+    assert site.take_one(commands.DeleteImage).external_id == "image-501"
+
+
+def test_the_last_proven_one_stays() -> None:
+    images = tuple(replace(ready_image(500 + n, version=n), proven=n == 1) for n in (1, 2, 3))
+    site = Site(images=images)
+    site.now += 28_900
+    site.tell(events.CronCame("cleanup"))
+    assert versions(site) == [1, 2, 3]
+
+
+def test_an_image_that_left_the_file_goes() -> None:
+    site = Site(images=(ready_image(), replace(ready_image(600), image="old")))
+    site.tell(events.CronCame("cleanup"))
+    assert site.take_one(commands.DeleteImage).external_id == "image-600"
+
+
+def test_a_person_deletes_an_image() -> None:
+    site = Site()
+    site.tell(events.ImageDeletionRequested(500))
+    site.tell(events.ImageDeletionRequested(99))
+    assert site.take_one(commands.DeleteImage).external_id == "image-500"
+
+
+def test_an_unproven_image_that_fails_again_and_again_is_put_aside() -> None:
+    new = replace(ready_image(501, version=2), proven=False)
+    site = Site(images=(ready_image(), new))
+    for turn in range(4):
+        call = site.take_one(commands.CreateServer)
+        assert call.external_id == ("image-501" if turn < 3 else "image-500")
+        site.tell(events.ServerCreated(call.key, f"s{turn}"))
+        owner = Owner("p", call.key, "ours")
+        site.servers = {f"s{turn}": events.Server(f"s{turn}", "ERROR", owner=owner)}
+        site.list(status="ERROR")
+        site.tell(events.ServerGone("p", f"s{turn}"))
+
+
+def test_a_node_that_gets_ready_proves_its_image() -> None:
+    site = Site(images=(replace(ready_image(), proven=False),))
+    site.launch()
+    assert site.pool.images[500].proven
