@@ -212,7 +212,9 @@ def take_fetched(state: State, master: Master, event: BuildFetched) -> None:
 def _take_end(state: State, master: Master, run: Run) -> None:
     result = run.info.result
     if result is None:
-        _doubt(state, master, run, _NO_RESULT_SECONDS)
+        # A master that went away under a build will never give it a result.
+        shaken = _is_shaken(state, master, run)
+        _doubt(state, master, run, _NOT_FOUND_SECONDS if shaken else _NO_RESULT_SECONDS)
     elif result == _GOOD or (result == "ABORTED" and _is_stopped(state, run)):
         finish(state, master, run)
     elif _is_shaken(state, master, run):

@@ -22,6 +22,7 @@ from tests.demo.screen import draw
 from tests.demo.story import APP, CHANGES, LAYOUT, LIBRARY, START, Planned
 from tests.sandbox.developer import Developer, Upload
 from tests.sandbox.gerrit import SandboxGerrit
+from tests.support.masters import TOKEN, USER, Masters
 from tests.support.processes import NotInTime
 from tests.support.suite import Suite
 
@@ -63,16 +64,20 @@ class Demo:
     def run(self, *, keep: bool) -> int:
         started = time.monotonic()
         say = self._console.print
-        say("Starting a sandbox Gerrit, zuul-server, two zuul-mergers and two workers ...")
+        say("Starting a sandbox Gerrit, zuul-server, two zuul-mergers,")
+        say("two sandbox Jenkins masters, and the bridge in front of them ...")
         with SandboxGerrit(self._folder / "gerrit") as gerrit:
             self._endpoint = gerrit.endpoint
             founder = Developer(gerrit.endpoint, "zuul", self._folder / "founder")
             for project, files in START.items():
                 gerrit.create_project(project)
                 found_project(founder, project, files)
-            self._suite = Suite(self._folder, gerrit.endpoint, LAYOUT, _jobs())
+            self._suite = Suite(self._folder, gerrit.endpoint, LAYOUT, _jobs(), workers=0)
+            self._masters = Masters(self._suite, _jobs())
             try:
                 self._suite.start()
+                self._masters.start()
+                self._suite.wait_for_functions([f"build:{job}" for job in _jobs()])
                 say(f"The status page: [link={self._suite.url}/]{self._suite.url}/[/link]")
                 self._play()
                 reviews = self._read_reviews()
@@ -95,6 +100,12 @@ class Demo:
         self._console.print("All four passed on their own. Approving them all at once ...")
         for upload in self._uploads.values():
             approve(self._endpoint, "core", upload.number)
+        self._watch("gate: the first builds", self._both_masters_build)
+        name = self._masters.names[0]
+        self._console.print(f"Master {name} is stopped in the middle of its builds ...")
+        self._masters.master(name).stop()
+        self._masters.start_master(name)
+        self._console.print("... and is back. What it had begun is built again.")
         self._watch("gate: every change on top of those ahead of it", self._all_decided)
 
     def _push(self, developer: Developer, planned: Planned) -> None:
@@ -119,6 +130,10 @@ class Demo:
         if not self._console.is_terminal:
             # Into a file rich writes one picture, and leaves its line open.
             self._console.print()
+
+    def _both_masters_build(self) -> bool:
+        """Or all is done already, on a fast machine."""
+        return self._masters.all_busy() or self._all_decided()
 
     def _read_reviews(self) -> dict[str, Review]:
         return {
@@ -152,7 +167,7 @@ class Demo:
         self._console.print(table)
         for letter, review in reviews.items():
             if review.status != "MERGED":
-                why = explain_rejection(review)
+                why = explain_rejection(review, (USER, TOKEN))
                 self._console.print(f"Why {letter} was rejected:\n{indent(why, '  ')}", **_PLAIN)
         verdict = "It went as it must." if passed else "[red]It did not go as it must.[/red]"
         self._console.print(verdict)
@@ -170,7 +185,7 @@ class Demo:
 
 
 def _jobs() -> dict[str, list[str]]:
-    """What the workers run, in a workspace that has both projects side by side."""
+    """What the masters run, in a workspace that has both projects side by side."""
     slow = f"import time; time.sleep({BUILD_SECONDS}); import runpy, sys; "
     library, app = LIBRARY, APP
 

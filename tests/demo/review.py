@@ -5,14 +5,15 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
+
+import requests
 
 from tests.sandbox.developer import Developer
 from tests.sandbox.endpoint import GerritEndpoint
 
 #: a report's line on a build of the sandbox's worker, whose output is a file
-_FAILED_BUILD = re.compile(r"^- file://(\S+) : FAILURE", re.MULTILINE)
+_FAILED_BUILD = re.compile(r"^- (http://127\.0\.0\.1:\S+) : FAILURE", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,13 +42,18 @@ def read_review(endpoint: GerritEndpoint, number: int) -> Review:
     )
 
 
-def explain_rejection(review: Review) -> str:
-    """What the gate said last, each failed build with the last line that it printed."""
+def explain_rejection(review: Review, login: tuple[str, str]) -> str:
+    """What the gate said last, each failed build with the last line that it printed.
+
+    `login`: name and token for the masters that ran the builds.
+    """
     said = review.comments[-1] if review.comments else "nothing was said"
     told = [said.strip()]
-    for path in _FAILED_BUILD.findall(said):
-        lines = Path(path).read_text(errors="replace").strip().splitlines()
-        told += [f"The build's last words: {lines[-1].strip()}"] if lines else []
+    for url in _FAILED_BUILD.findall(said):
+        console = requests.get(f"{url}consoleText", auth=login, timeout=10)
+        lines = [line.strip() for line in console.text.splitlines() if line.strip()]
+        words = [line for line in lines if not line.startswith("Finished: ")]
+        told += [f"The build's last words: {words[-1]}"] if words else []
     return "\n\n".join(told)
 
 

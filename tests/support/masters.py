@@ -7,6 +7,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+import requests
 import yaml
 
 from tests.support.processes import ROOT, Process, find_free_port, wait_for
@@ -24,20 +25,23 @@ class Masters:
         jobs: Mapping[str, Sequence[str]],
         names: Sequence[str] = ("alpha", "beta"),
         *,
+        urls: Mapping[str, str] | None = None,
         executors: int = 4,
         old: bool = False,
     ) -> None:
+        """`urls`: masters, open to all, that run already and have the jobs; none are started."""
         self.suite = suite
-        self.names = tuple(names)
+        self.names = () if urls is not None else tuple(names)
         self.zmq_port = find_free_port()
         self.http_port = find_free_port()
-        self.ports = {name: find_free_port() for name in names}
+        self.ports = {name: find_free_port() for name in self.names}
+        self._urls = urls or {}
         self._executors = executors
         self._old = old
         self._folder = suite.folder / "masters"
         self._folder.mkdir(parents=True, exist_ok=True)
         self._setup = self._folder / "setup.yaml"
-        scripts = {name: {"script": self._script(argv)} for name, argv in jobs.items()}
+        scripts = {name: {"script": self.script(argv)} for name, argv in jobs.items()}
         self._setup.write_text(yaml.safe_dump({"jobs": scripts}))
         self.conf_path = suite.folder / "shim.conf"
 
@@ -73,7 +77,28 @@ class Masters:
     def master(self, name: str) -> Process:
         return self.suite.processes[f"jenkins-{name}"]
 
-    def _script(self, argv: Sequence[str]) -> str:
+    def restart_gently(self, name: str) -> None:
+        """As an administrator upgrades a master: quiet down, wait for its builds, restart."""
+        url = f"{self._url(name)}/quietDown"
+        requests.post(url, auth=(USER, TOKEN), timeout=10).raise_for_status()
+        wait_for(lambda: not self._busy(name), f"idle master {name}", 120, self.suite.logs)
+        self.master(name).stop()
+        self.start_master(name)
+
+    def all_busy(self) -> bool:
+        """Whether every master builds something now."""
+        return all(self._busy(name) for name in self.names)
+
+    def _busy(self, name: str) -> int:
+        url = f"{self._url(name)}/computer/api/json"
+        answer = requests.get(url, auth=(USER, TOKEN), timeout=10)
+        return int(answer.json()["busyExecutors"])
+
+    def _url(self, name: str) -> str:
+        return f"http://127.0.0.1:{self.ports[name]}"
+
+    def script(self, argv: Sequence[str]) -> str:
+        """The shell step of a job."""
         base = [sys.executable, "-m", "tests.sandbox.build"]
         words = [*base, "--git-base", self.suite.endpoint.http_url, "--", *argv]
         return f"export PYTHONPATH={shlex.quote(str(ROOT))}\nexec {shlex.join(words)}\n"
@@ -97,6 +122,7 @@ class Masters:
             f"[master {name}]\nurl = http://127.0.0.1:{port}\nuser = {USER}\napikey = {TOKEN}\n"
             for name, port in self.ports.items()
         ]
+        sections += [f"[master {name}]\nurl = {url}\n" for name, url in self._urls.items()]
         return "\n".join(sections)
 
 
