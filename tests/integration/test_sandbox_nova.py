@@ -2,11 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import os
-import signal
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -19,6 +14,7 @@ from novaclient import exceptions as nova_errors
 
 from tests.integration.nova_client import Client, wait_for
 from tests.sandbox.nova import SandboxCloud
+from tests.sandbox.nova_process import CloudProcess
 from tests.sandbox.nova_settings import Times
 
 
@@ -302,15 +298,31 @@ def test_two_thousand_servers_are_held(cloud: SandboxCloud, client: Client) -> N
 
 
 def test_it_runs_as_a_program(tmp_path: Path) -> None:
-    argv = [sys.executable, "-m", "tests.sandbox.nova", "--dir", str(tmp_path), "--no-ssh"]
-    argv += ["--quota", "3", "--boot-seconds", "0:0.05", "--region", "Here"]
-    process = subprocess.Popen(argv, stdout=subprocess.PIPE, start_new_session=True)
-    try:
-        assert process.stdout is not None
-        row = json.loads(process.stdout.readline())
-        assert row["environment"]["OS_REGION_NAME"] == "Here"
-        assert requests.get(f"{row['url']}/identity/v3", timeout=10).status_code == 200
-    finally:
-        os.kill(process.pid, signal.SIGINT)
-        assert process.wait(20) == 0
-        process.stdout.close()
+    options = ("--no-ssh", "--quota", "3", "--boot-seconds", "0:0.05", "--region", "Here")
+    with CloudProcess(tmp_path / "cloud", *options) as cloud:
+        assert cloud.account().region == "Here"
+        nova = cloud.account().nova("2.67")
+        cloud.call("faults.boot", "bad", error="No valid host")
+        cloud.call("add_image", "ready", {"etc/motd": "hello"})
+        image, flavor = nova.glance.find_image("ready"), nova.flavors.list()[0]
+        for name in ("good", "bad"):
+            nova.servers.create(name, image, flavor, nics="auto")
+        wait_for(lambda: all(row["status"] != "BUILD" for row in cloud.call("servers")))
+        outcomes = {row["name"]: row["status"] for row in cloud.call("servers")}
+        assert outcomes == {"good": "ACTIVE", "bad": "ERROR"}
+        assert cloud.call("requests")["counts"]["servers.create"] == 2
+        cloud.call("set_quota", "demo", instances=2)
+        with pytest.raises(nova_errors.Forbidden):
+            nova.servers.create("more", image, flavor, nics="auto")
+        assert cloud.call("requests")["refused"] == 1
+        assert cloud.call("totals") == {"created": 2, "most": 2}
+        with pytest.raises(LookupError):
+            cloud.call("vanish", "nobody")
+        cloud.kill()
+        with pytest.raises(requests.ConnectionError):
+            cloud.call("servers")
+
+
+def test_a_program_that_cannot_start_says_so(tmp_path: Path) -> None:
+    with pytest.raises(RuntimeError, match="ended with 2"):
+        CloudProcess(tmp_path, "--nonsense").start()

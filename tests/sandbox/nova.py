@@ -26,6 +26,7 @@ from aiohttp import web
 from tests.sandbox.nova_account import Account
 from tests.sandbox.nova_cloud import Cloud
 from tests.sandbox.nova_compute import Compute
+from tests.sandbox.nova_control import Control
 from tests.sandbox.nova_faults import Faults, RequestLog
 from tests.sandbox.nova_gate import Gate, Tokens
 from tests.sandbox.nova_glance import Glance
@@ -47,8 +48,8 @@ MOST_BYTES = 1 << 30
 
 class SandboxCloud(People):
     """One cloud with the user `demo` in the project `demo`, the flavors m1.tiny (512 MiB),
-    m1.small (2048) and m1.large (8192), the image `base` and the network `private`. start(),
-    stop(), any number of times, or a `with` block."""
+    m1.small (2048) and m1.large (8192), the image `base` and one network. start() and stop(),
+    any number of times, or a `with` block."""
 
     def __init__(
         self,
@@ -63,6 +64,7 @@ class SandboxCloud(People):
         login_users: tuple[str, ...] = ("root",),
         shared: tuple[Path, ...] = (),
         zones: tuple[str, ...] = ("nova",),
+        network: str = "private",
         floating_pool: str | None = "public",
         prefix: str = "127.10",
         floating_prefix: str = "127.20",
@@ -96,9 +98,10 @@ class SandboxCloud(People):
         self._ready = threading.Event()
         self._failure: BaseException | None = None
         self._stopping: asyncio.Event
-        self._furnish(Quota(quota) if isinstance(quota, int) else quota, floating_pool)
+        limits = Quota(quota) if isinstance(quota, int) else quota
+        self._furnish(limits, network, floating_pool)
 
-    def _furnish(self, quota: Quota, floating_pool: str | None) -> None:
+    def _furnish(self, quota: Quota, network: str, floating_pool: str | None) -> None:
         self.add_user("demo", "demopw", "demo", quota)
         for name, ram, vcpus, disk in (
             ("m1.tiny", 512, 1, 1),
@@ -107,7 +110,7 @@ class SandboxCloud(People):
         ):
             self.cloud.flavors.append(Flavor(name, ram, vcpus, disk))
         settings = self.cloud.settings
-        self.cloud.networks.append(Network("private", self.cloud.admin_id, settings.prefix))
+        self.cloud.networks.append(Network(network, self.cloud.admin_id, settings.prefix))
         if floating_pool is not None:
             pool = Network(floating_pool, self.cloud.admin_id, settings.floating_prefix, True)
             self.cloud.networks.append(pool)
@@ -216,6 +219,7 @@ class SandboxCloud(People):
         Servers(self.cloud, gate, rows).routes(app)
         Glance(self.cloud, gate, rows, image_url).routes(app)
         Neutron(self.cloud, gate, f"{self.url}/network").routes(app)
+        Control(self, gate).routes(app)
         return app
 
     # -- from other threads ----------------------------------------------------------------------
@@ -297,7 +301,7 @@ def main(arguments: list[str] | None = None) -> int:
     )
     with cloud:
         account = cloud.account()
-        row = {"url": cloud.url, "port": cloud.port, "environment": account.environment()}
+        row = {"port": cloud.port, "url": cloud.url, "environment": account.environment()}
         print(json.dumps(row), flush=True)
         with contextlib.suppress(KeyboardInterrupt):
             threading.Event().wait()

@@ -95,6 +95,8 @@ class Gate:
         async def pass_gate(request: web.Request, handler: Handler) -> web.StreamResponse:
             began = time.monotonic()
             kind = await self.kind_of(request)
+            if kind == "sandbox":
+                return await handler(request)
             status = 0
             try:
                 answer = await self._pass(request, kind, handler)

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from tests.sandbox import nova_guest
 from tests.sandbox.nova_cloud import Cloud
 from tests.sandbox.nova_faults import HEALTHY
 from tests.sandbox.nova_model import Flavor, Image, Project, Quota, Server, User, new_id
+from tests.sandbox.nova_settings import Times
 
 T = TypeVar("T")
 
@@ -205,6 +206,18 @@ class People:
             return [" ".join(k.export_public_key().decode().split()[:2]) for k in keys]
 
         return self.call_async(do)
+
+    def set_times(self, **spans: Any) -> None:
+        """Of the fields of Times; a list of two is a span to draw from."""
+
+        def do() -> None:
+            for name, span in spans.items():
+                if name not in Times.__slots__:
+                    raise KeyError(name)
+                value = tuple(span) if isinstance(span, list) else span
+                setattr(self.cloud.lives.times, name, value)
+
+        self.call(do)
 
     # -- accidents ---------------------------------------------------------------------------------
 
