@@ -116,7 +116,7 @@ def _images_listed(state: State, event: events.ImagesListed, now: float) -> None
 
 
 def _limits_read(state: State, event: events.LimitsRead, now: float) -> None:
-    state.health_of(event.provider).limits(event.room)
+    state.health_of(event.provider).limits(event.room, event.asked_at)
     state.replan = True
 
 
@@ -329,4 +329,5 @@ TIMERS: dict[str, Handler] = {
     "pause": _pause_is_over,
     "image": _image_may_be_built,
     "leak": _nothing,
+    "limits": _nothing,
 }

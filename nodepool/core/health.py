@@ -30,6 +30,10 @@ class Health:
     under_way: set[MachineKey] = field(default_factory=set)
     #: servers the account has room for besides those that we know of; None: no bound known
     room: int | None = None
+    #: when the account was asked for it
+    room_at: float = 0.0
+    #: when creates since then were answered
+    answered: list[float] = field(default_factory=list)
 
     def allowance(self, now: float, largest: int) -> int:
         """Machines that may be asked for at this moment; `largest`: those of the largest node."""
@@ -46,8 +50,10 @@ class Health:
         if self.room is not None:
             self.room -= 1
 
-    def created(self, key: MachineKey) -> None:
-        self.under_way.discard(key)
+    def created(self, key: MachineKey, now: float) -> None:
+        if key in self.under_way:
+            self.under_way.discard(key)
+            self.answered.append(now)
         self.refusals = 0
 
     def failed(self, key: MachineKey, fault: Fault, now: float) -> float:
@@ -66,11 +72,23 @@ class Health:
         self.blocked_until = now + pause
         return pause
 
-    def freed(self) -> None:
-        """A server that took room is gone."""
-        if self.room is not None:
-            self.room += 1
+    def freed(self, deleted_at: float | None) -> bool:
+        """A server that took room is gone; `deleted_at`: when that was asked for, None: never.
 
-    def limits(self, room: int | None) -> None:
-        """The account's word; creates under way may not be in it yet."""
-        self.room = None if room is None else max(0, room - len(self.under_way))
+        True: the account may have counted it as gone already, so that it must be asked again.
+        """
+        if self.room is None:
+            return False
+        if deleted_at is not None and deleted_at > self.room_at:
+            self.room += 1
+            return False
+        return self.room <= 0
+
+    def limits(self, room: int | None, asked_at: float) -> None:
+        """The account's word. Creates under way, or answered since, may not be in it."""
+        if asked_at < self.room_at:
+            return
+        self.room_at = asked_at
+        self.answered = [at for at in self.answered if at >= asked_at]
+        taken = len(self.under_way) + len(self.answered)
+        self.room = None if room is None else max(0, room - taken)

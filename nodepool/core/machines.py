@@ -70,7 +70,7 @@ def on_created(state: State, event: events.ServerCreated, now: float) -> None:
     if machine is None:
         return  # it has no row any more: the next list shows it, and it is deleted
     provider = state.provider_of(key)
-    state.health_of(provider).created(key)
+    state.health_of(provider).created(key, now)
     state.doubts.pop(key, None)
     if machine.presence is Presence.ASKED and machine.server_id is None:
         found = replace(machine, presence=Presence.EXISTS, server_id=event.server_id)

@@ -15,6 +15,7 @@ from nodepool.core.commands import (
     DeleteImage,
     DeleteKeypair,
     DeleteServer,
+    ReadLimits,
     RevokeNode,
     UnregisterNode,
 )
@@ -25,6 +26,8 @@ from nodepool.model import MachineKey, Node, NodeState, Presence, SnapshotImage
 #: seconds before a call is made again: if it was refused, and if nothing came of it
 FIRST_RETRY, LONGEST_RETRY = 5.0, 300.0
 FIRST_WAIT, LONGEST_WAIT = 120.0, 900.0
+#: seconds between questions for the account's quota, where servers that went may make room
+LIMITS_PAUSE = 5.0
 #: a server of which nothing is known may turn up so many seconds after its create call
 DOUBT_SECONDS = 300.0
 
@@ -142,14 +145,26 @@ def on_machine_gone(state: State, key: MachineKey, now: float) -> None:
     state.timers.drop(("delete", key))
     state.tries.pop(("delete", key), None)
     state.doubts.pop(key, None)
-    health = state.health_of(state.provider_of(key))
-    health.under_way.discard(key)
-    health.freed()
+    _free(state, key, now)
     state.save_machine(key, replace(machine, presence=Presence.GONE), now)
     if key.kind == "node":
         push_node(state, key.id, now)
     else:
         push_image(state, key.id, now)
+
+
+def _free(state: State, key: MachineKey, now: float) -> None:
+    provider = state.provider_of(key)
+    health = state.health_of(provider)
+    health.under_way.discard(key)
+    row = state.images[key.id] if key.kind == "image" else state.nodes[key.id]
+    doomed = row.state is NodeState.DELETE
+    if not health.freed(row.state_at if doomed else None):
+        return
+    timer = ("limits", provider)
+    if state.timers.due_at(timer) is None:
+        state.timers.set(timer, now + LIMITS_PAUSE)
+        state.call(ReadLimits(provider))
 
 
 # -- images ----------------------------------------------------------------------------------------

@@ -1,4 +1,7 @@
-"""What a round of allocation costs: the workload of the baselines (BASELINES.md section 4).
+"""What nodepool's decisions cost: allocation, and a node's replacement.
+
+Allocation is the workload of the baselines (BASELINES.md section 4). Replacement is the time from a
+build's start, as an event, to the create call of the node that follows, in a pool of so many nodes.
 
 `python -m tests.bench.bench_allocation [--runs N]` prints JSON: CPU milliseconds, medians, of the
 allocator and of the contract's algorithm done step by step (its peer in the same run), and what
@@ -15,7 +18,12 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from nodepool.core.allocation import Grant, History, Request, allocate
+from nodepool.core.build_events import BuildStarted
+from nodepool.core.commands import CreateServer
+from nodepool.core.events import ServerCreated
+from nodepool.model import NodeState
 from tests.unit.nodepool.core.plain_allocation import allocate_plainly
+from tests.unit.nodepool.core.site import Site
 
 Allocate = Callable[[Mapping[str, int], Sequence[Request], History], list[Grant]]
 
@@ -48,7 +56,55 @@ def main() -> None:
             row["nodepool_0_5_ms"] = old
             row["ratio_to_nodepool_0_5"] = round(row["first_ms"] / old, 4)
             rows.append(row)
-    print(json.dumps(rows, indent=1))
+    replacement = [replacements(nodes) for nodes in (100, 1000, 2000)]
+    print(json.dumps({"allocation": rows, "replacement": replacement}, indent=1))
+
+
+CONFIG = """\
+labels:
+{labels}
+providers:
+{providers}
+targets: [{{name: t1}}, {{name: t2}}, {{name: t3}}]
+"""
+
+
+def replacements(nodes: int) -> dict[str, float]:
+    """Builds start on all idle nodes, one after the other; wall-clock milliseconds each."""
+    kinds, clouds = 20, 6
+    names = ", ".join(f"{{name: p{n}}}" for n in range(clouds))
+    labels = [
+        f"  - {{name: l{n}, image: i, min-ready: {nodes // kinds}, providers: [{names}]}}"
+        for n in range(kinds)
+    ]
+    images = "[{name: i, min-ram: 1, base-image: b}]"
+    providers = [
+        f"  - {{name: p{n}, max-servers: {nodes}, images: {images}}}" for n in range(clouds)
+    ]
+    site = Site(CONFIG.format(labels="\n".join(labels), providers="\n".join(providers)))
+    while site.create():
+        pass
+    for name in site.config.providers:
+        site.list(name)
+    site.connect()
+    site.prepare()
+    idle = [node for node in site.rows.values() if node.state is NodeState.READY][:500]
+    assert len(idle) == min(nodes, 500)
+    times = []
+    for node in idle:
+        event = BuildStarted(node.nodename, "job")
+        started = time.perf_counter()
+        done = site.pool.handle(event, site.now)
+        times.append((time.perf_counter() - started) * 1000)
+        (create,) = [each for each in done if isinstance(each, CreateServer)]
+        site.pool.handle(ServerCreated(create.key, f"n-{create.key.id}"), site.now)
+    times.sort()
+    return {
+        "nodes": nodes,
+        "p50_ms": round(times[len(times) // 2], 3),
+        "p99_ms": round(times[len(times) * 99 // 100], 3),
+        "max_ms": round(times[-1], 3),
+    }
 
 
 def rounds(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from dataclasses import dataclass, field
 
+from nodepool.core.removal import DOUBT_SECONDS
 from nodepool.model import CloudImage, Owner, Server
 
 
@@ -21,6 +22,8 @@ class CloudServer:
     #: time from which a delete is taken; infinity while the cloud refuses
     deletable_at: float = 0.0
     gone_at: float = float("inf")
+    #: it was made so long after it was asked for that nobody reckoned with it any more
+    belated: bool = False
 
 
 @dataclass
@@ -42,9 +45,12 @@ class Faults:
     double_event: float = 0.1
     crash: float = 0.004
     list_fails: float = 0.1
+    #: a list lacks a server that is there
+    list_lacks: float = 0.05
+    slow_jenkins: float = 0.1
 
 
-NONE = Faults(*([0.0] * 14))
+NONE = Faults(*([0.0] * 16))
 
 
 @dataclass
@@ -67,7 +73,7 @@ class Cloud:
         server = CloudServer(f"foreign-{self.made}", owner, 0.0)
         self.servers[server.id] = server
 
-    def make(self, owner: Owner, now: float) -> CloudServer | None:
+    def make(self, owner: Owner, now: float, asked_at: float) -> CloudServer | None:
         """None: the account is full."""
         self.creates += 1
         self.tick(now)
@@ -76,6 +82,7 @@ class Cloud:
             return None
         self.made += 1
         server = CloudServer(f"{self.name}-{self.made}", owner, now + self.chance.uniform(5, 40))
+        server.belated = now > asked_at + DOUBT_SECONDS
         luck, faults = self.chance.random(), self.faults
         if luck < faults.error:
             server.fate = "ERROR"

@@ -5,13 +5,14 @@ from __future__ import annotations
 import random
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 
 from nodepool.config.values import NodepoolConfig
 from nodepool.core import commands, events
 from nodepool.core.build_events import BuildFinalized, BuildStarted
 from nodepool.core.events import Event, Step
 from nodepool.core.pool import Pool
-from nodepool.model import CloudImage, Fault, MachineKey, Node, NodeState, SnapshotImage
+from nodepool.model import CloudImage, Fault, MachineKey, Node, NodeState, Owner, SnapshotImage
 from tests.property.nodepool_cloud import Cloud, Computer, Faults, Jenkins
 
 
@@ -57,8 +58,8 @@ class Edges:
                     there = self.clouds[provider].has(server_id, self.now)
                     kind = events.ServerSeen if there else events.ServerGone
                     self.answer(kind(provider, server_id))
-            case commands.ReadLimits():
-                pass
+            case commands.ReadLimits(provider):
+                self.read_limits_of(provider)
             case commands.Connect(key):
                 self.step(events.Connected(key), key, Step.CONNECT, self.faults.ssh, "error.ssh")
             case commands.PrepareNode(node):
@@ -70,7 +71,8 @@ class Edges:
             case commands.ProbeNode(node_id):
                 self.answer(events.NodeProbed(node_id, not self.lucky(self.faults.ssh)))
             case commands.RegisterNode(node, label):
-                self.later(self.chance.uniform(0.1, 3), lambda: self.register(node, label))
+                high = 200.0 if self.lucky(self.faults.slow_jenkins) else 3.0
+                self.later(self.chance.uniform(0.1, high), lambda: self.register(node, label))
             case commands.UnregisterNode(node_id, target, nodename):
                 self.later(
                     self.chance.uniform(0.1, 3),
@@ -97,7 +99,7 @@ class Edges:
     def create(self, call: commands.CreateServer) -> None:
         rows = self.nodes if call.key.kind == "node" else self.images
         assert call.key.id in rows, "a create call went out before its row"
-        cloud = self.clouds[call.provider]
+        cloud, asked_at = self.clouds[call.provider], self.now
         if call.keypair:
             cloud.keypairs.add(call.keypair)
         if self.lucky(self.faults.refuse):
@@ -106,13 +108,14 @@ class Edges:
         if self.lucky(self.faults.lose):
             if self.chance.random() < 0.6:  # it is done all the same, some day
                 delay = self.chance.choice((0.1, 30, 200, 600))
-                self.later(delay, lambda: cloud.make(call.owner, self.now), mortal=False)
+                late = partial(self.make_late, cloud, call.owner, asked_at)
+                self.later(delay, late, mortal=False)
             if self.chance.random() < 0.5:
                 self.answer(events.CreateFailed(call.key, Fault.UNKNOWN, "no answer"), 1, 60)
             return
 
         def made() -> None:
-            server = cloud.make(call.owner, self.now)
+            server = cloud.make(call.owner, self.now, asked_at)
             if self.life != born:
                 return  # who asked is dead
             if server is None:
@@ -123,7 +126,12 @@ class Edges:
         born = self.life
         self.later(self.chance.uniform(0.1, 2), made, mortal=False)
 
+    def make_late(self, cloud: Cloud, owner: Owner, asked_at: float) -> None:
+        cloud.make(owner, self.now, asked_at)
+
     def delete(self, provider: str, server_id: str) -> None:
+        if self.lucky(self.faults.lose):
+            return
         done = self.clouds[provider].delete(server_id, self.now)
         if done is None:
             fault = events.DeleteFailed(provider, server_id, Fault.REFUSED, "409")
@@ -188,14 +196,21 @@ class Edges:
     def list_servers(self, name: str) -> None:
         if not self.lucky(self.faults.list_fails):
             found = self.clouds[name].listing(self.now)
+            if self.lucky(self.faults.list_lacks):
+                lacked = self.chance.choice(found)
+                found = tuple(each for each in found if each is not lacked)
             high = 30.0 if self.lucky(0.1) else 2.0
             self.answer(events.ServersListed(name, found, self.now), 0.1, high)
 
     def read_limits(self) -> None:
         if self.alive():
-            for name, cloud in self.clouds.items():
-                cloud.tick(self.now)
-                self.answer(events.LimitsRead(name, cloud.quota - len(cloud.servers), self.now))
+            for name in self.clouds:
+                self.read_limits_of(name)
+
+    def read_limits_of(self, name: str) -> None:
+        cloud = self.clouds[name]
+        cloud.tick(self.now)
+        self.answer(events.LimitsRead(name, cloud.quota - len(cloud.servers), self.now))
 
     def read_demand(self) -> None:
         if self.alive() and self.with_gearman:
@@ -268,7 +283,7 @@ class Edges:
                 jenkins.down_until = self.now + self.chance.uniform(60, 1200)
         if not self.alive() or not self.accidents:
             return
-        if self.nodes and self.lucky(0.02):
+        if self.nodes and self.lucky(0.06):
             node = self.chance.choice(list(self.nodes.values()))
             wanted = self.chance.choice((NodeState.HOLD, NodeState.DELETE))
             if node.state is not NodeState.DELETE:

@@ -180,6 +180,10 @@ class World(Edges):
             used = sum(node.room for node in self.nodes.values() if node.provider == name)
             assert used <= max(self.config.providers[name].max_servers, self.highest[name])
             assert len(cloud.servers) <= cloud.quota
+            for server in cloud.ours(self.now):
+                assert server.owner is not None
+                rows = self.nodes if server.owner.key.kind == "node" else self.images
+                assert server.belated or server.owner.key.id in rows, "a server without a row"
         self.expect_nobody_waits()
 
     def expect_nobody_waits(self) -> None:

@@ -56,7 +56,7 @@ def test_a_failure_prints_its_replay(monkeypatch: pytest.MonkeyPatch) -> None:
         raise AssertionError("it broke")
 
     monkeypatch.setattr(World, "drain", break_down)
-    with pytest.raises(AssertionError, match="it broke\n.*--seed 7 --seconds 50"):
+    with pytest.raises(AssertionError, match=r"it broke\n.*--seed 7 --seconds 50"):
         run_world(7, 50)
 
 

@@ -70,7 +70,7 @@ def test_creates_under_way_are_bounded() -> None:
     for key in KEYS[:MAX_UNDER_WAY]:
         health.asked(key)
     assert health.allowance(0.0, 1) == 0
-    health.created(KEYS[0])
+    health.created(KEYS[0], 0.0)
     assert health.allowance(0.0, 1) == 1
     assert Health().allowance(0.0, 100) == 100
 
@@ -87,7 +87,7 @@ def test_refusals_pause_longer_each_time_and_one_goes_ahead() -> None:
     assert pauses[-1] == LONGEST_PAUSE
     health.asked(KEYS[50])
     assert health.allowance(now, 3) == 0
-    health.created(KEYS[50])
+    health.created(KEYS[50], now)
     assert health.allowance(now, 3) == MAX_UNDER_WAY
 
 
@@ -103,14 +103,35 @@ def test_refusals_of_one_burst_count_once() -> None:
 def test_the_account_s_room_counts() -> None:
     health = Health()
     health.asked(KEYS[0])
-    health.limits(3)
+    health.limits(3, 10.0)
     assert health.allowance(0.0, 1) == 2
     health.asked(KEYS[1])
     health.asked(KEYS[2])
     assert health.allowance(0.0, 1) == 0
-    health.freed()
-    assert health.allowance(0.0, 1) == 1
     health.failed(KEYS[1], Fault.QUOTA, 0.0)
     assert health.room == 0
-    health.limits(None)
-    assert health.allowance(99.0, 1) == 0  # one create goes ahead alone; two are under way
+
+
+def test_creates_answered_while_the_account_was_asked_count() -> None:
+    health = Health()
+    for key in KEYS[:3]:
+        health.asked(key)
+    health.created(KEYS[0], 9.0)
+    health.created(KEYS[1], 11.0)
+    health.limits(5, 10.0)
+    assert health.room == 3
+    health.limits(9, 5.0)  # came late
+    assert health.room == 3
+    health.limits(None, 20.0)
+    assert health.room is None
+    assert not health.freed(30.0)
+
+
+def test_a_server_that_went_is_counted_once() -> None:
+    health = Health()
+    health.limits(0, 10.0)
+    assert health.freed(9.0)  # the account may have counted it already: ask again
+    assert health.room == 0
+    assert not health.freed(11.0)
+    assert health.room == 1
+    assert not health.freed(None)
