@@ -169,6 +169,17 @@ class Server:
 
 
 @dataclass(frozen=True, slots=True)
+class FloatingIp:
+    """A row of a cloud's list of floating IPs."""
+
+    id: str
+    #: what it is attached to
+    server_id: str | None = None
+    #: from its description, where the cloud keeps one; None: not ours, or not known
+    owner: Owner | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class CloudImage:
     """A row of a cloud's list of images."""
 

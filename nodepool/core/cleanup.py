@@ -8,7 +8,7 @@ nodepool, or of an era that did not write whose they are, are never touched.
 from __future__ import annotations
 
 from nodepool.core import events, machines, removal
-from nodepool.core.commands import DeleteServer, ProbeNode
+from nodepool.core.commands import DeleteAddress, DeleteServer, ProbeNode
 from nodepool.core.health import back_off
 from nodepool.core.machines import Outcome
 from nodepool.core.state import State
@@ -115,6 +115,17 @@ def _on_server(state: State, provider: str, server: Server, now: float) -> Outco
         _delete_leaked(state, provider, server, now)
         return None
     return machines.on_listed(state, key, server, now)
+
+
+def on_addresses(state: State, event: events.AddressesListed) -> None:
+    """An address that we made, and that nothing uses or will use, goes."""
+    for address in event.addresses:
+        owner = address.owner
+        if address.server_id or owner is None or owner != state.owner(event.provider, owner.key):
+            continue
+        machine = state.find_machine(owner.key)
+        if machine is None or machine.presence is Presence.GONE:
+            state.call(DeleteAddress(event.provider, address.id))
 
 
 def _push(state: State, key: MachineKey, now: float) -> None:

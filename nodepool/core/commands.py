@@ -85,11 +85,22 @@ class ConfirmGone:
 
 @dataclass(frozen=True, slots=True)
 class AttachAddress:
-    """Make a floating IP from the provider's pool. Answers: AddressAttached, StepFailed."""
+    """Make a floating IP from the provider's pool, marked as the owner's where the cloud keeps a
+    description. Answers: AddressAttached, StepFailed."""
 
     key: MachineKey
     provider: str
     server_id: str
+    owner: Owner
+
+
+@dataclass(frozen=True, slots=True)
+class DeleteAddress:
+    """Delete an unattached floating IP of ours, after a second look that it is unattached. Nothing
+    is answered: the next list shows it."""
+
+    provider: str
+    floating_ip: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -245,6 +256,7 @@ Call = (
     | DeleteServer
     | ConfirmGone
     | AttachAddress
+    | DeleteAddress
     | ReadLimits
     | Connect
     | PrepareNode

@@ -111,6 +111,10 @@ def _servers_listed(state: State, event: events.ServersListed, now: float) -> No
         _conclude(state, outcome, now)
 
 
+def _addresses_listed(state: State, event: events.AddressesListed, now: float) -> None:
+    cleanup.on_addresses(state, event)
+
+
 def _images_listed(state: State, event: events.ImagesListed, now: float) -> None:
     images.on_listed(state, event, now)
 
@@ -294,6 +298,7 @@ HANDLERS: dict[type, Handler] = {
     events.ServerCreated: _server_created,
     events.CreateFailed: _create_failed,
     events.ServersListed: _servers_listed,
+    events.AddressesListed: _addresses_listed,
     events.ImagesListed: _images_listed,
     events.LimitsRead: _limits_read,
     events.ServerGone: _server_gone,
@@ -324,6 +329,7 @@ TIMERS: dict[str, Handler] = {
     "done": _build_is_over,
     "delete": _push,
     "unregister": _node_part_is_due,
+    "register": removal.on_register_late,
     "keypair": _image_part_is_due,
     "unimage": _image_part_is_due,
     "pause": _pause_is_over,

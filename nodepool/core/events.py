@@ -57,7 +57,16 @@ from nodepool.core.steps import (
 from nodepool.core.steps import (
     UnregisterFailed as UnregisterFailed,
 )
-from nodepool.model import CloudImage, Fault, MachineKey, Node, NodeState, Server, SnapshotImage
+from nodepool.model import (
+    CloudImage,
+    Fault,
+    FloatingIp,
+    MachineKey,
+    Node,
+    NodeState,
+    Server,
+    SnapshotImage,
+)
 
 # -- the daemon ------------------------------------------------------------------------------------
 
@@ -193,6 +202,15 @@ class ServersListed:
 
 
 @dataclass(frozen=True, slots=True)
+class AddressesListed:
+    """All floating IPs of the account; asked for at each cleanup where a provider has a pool."""
+
+    provider: str
+    addresses: tuple[FloatingIp, ...]
+    asked_at: float
+
+
+@dataclass(frozen=True, slots=True)
 class ImagesListed:
     """All images of the account."""
 
@@ -262,6 +280,7 @@ Event = (
     | ServerCreated
     | CreateFailed
     | ServersListed
+    | AddressesListed
     | ImagesListed
     | LimitsRead
     | ServerGone

@@ -126,7 +126,9 @@ def on_listed(state: State, key: MachineKey, server: Server, now: float) -> Outc
     if provider.pool and machine.server_id:
         boot.step = Step.ADDRESS
         state.timers.set(("boot", key), now + ADDRESS_TIMEOUT)
-        state.call(AttachAddress(key, boot.provider, machine.server_id))
+        state.call(
+            AttachAddress(key, boot.provider, machine.server_id, state.owner(boot.provider, key))
+        )
         return None
     return Failed(key, Step.BOOT, "error.network", "the server has no address")
 

@@ -28,19 +28,24 @@ FIRST_RETRY, LONGEST_RETRY = 5.0, 300.0
 FIRST_WAIT, LONGEST_WAIT = 120.0, 900.0
 #: seconds between questions for the account's quota, where servers that went may make room
 LIMITS_PAUSE = 5.0
+#: the answer of a target that was told of a node comes within so many seconds, or never
+REGISTER_SECONDS = 300.0
 #: a server of which nothing is known may turn up so many seconds after its create call
 DOUBT_SECONDS = 300.0
 
 
 def remove_node(state: State, node: Node, now: float, comment: str | None = None) -> None:
     """Begin; does nothing to a node that is being removed."""
-    for index in range(len(node.machines)):
+    under_way = state.health_of(node.provider).under_way
+    for index, machine in enumerate(node.machines):
         key = MachineKey("node", node.id, index)
-        boot = state.boots.get(key)
-        if boot is not None and boot.step is events.Step.CREATE:
-            # Its answer is still to come; if it never does, this is a doubt some day.
-            state.doubts.setdefault(key, now + _launch_timeout(state, node.provider))
         machines.drop(state, key)
+        if machine.presence is Presence.ASKED:
+            # If an answer is still to come and never does, this is a doubt some day.
+            later = _launch_timeout(state, node.provider) if key in under_way else 0.0
+            state.doubts.setdefault(key, now + later)
+    if node.id in state.registering:
+        state.timers.set(("register", node.id), now + REGISTER_SECONDS)
     state.launches.pop(node.id, None)
     state.seen_idle.pop(node.id, None)
     for name in ("launch", "done"):
@@ -75,7 +80,7 @@ def push_node(state: State, node_id: int, now: float) -> None:
         _unregister(state, node, now)
     if waits:
         return
-    for name in ("unregister", "launch", "done"):
+    for name in ("unregister", "register", "launch", "done"):
         state.timers.drop((name, node_id))
     state.tries.pop(("unregister", node_id), None)
     state.remove_node(node)
@@ -115,6 +120,12 @@ def on_unregistered(state: State, event: events.Unregistered, now: float) -> Non
     state.timers.drop(("unregister", node.id))
     state.save_node(replace(node, registered=False))
     push_node(state, node.id, now)
+
+
+def on_register_late(state: State, node_id: int, now: float) -> None:
+    """Whether the target knows the node will never be told: it is made to forget it anyway."""
+    state.registering.discard(node_id)
+    push_node(state, node_id, now)
 
 
 def on_unregister_failed(state: State, event: events.UnregisterFailed, now: float) -> None:

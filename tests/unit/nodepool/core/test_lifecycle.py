@@ -6,7 +6,7 @@ import pytest
 
 from nodepool.config import parse_config
 from nodepool.core import commands, events
-from nodepool.model import Fault, MachineKey, NodeState, Owner, Presence, Server
+from nodepool.model import Fault, FloatingIp, MachineKey, NodeState, Owner, Presence, Server
 from tests.unit.nodepool.core.site import CONFIG, GEARMAN, Site
 
 
@@ -230,6 +230,30 @@ def deleted() -> Site:
     return site
 
 
+def test_a_target_that_never_answered_is_told_to_forget_all_the_same() -> None:
+    site = Site()
+    site.create()
+    site.list()
+    site.connect()
+    site.prepare()
+    site.take_one(commands.RegisterNode)
+    site.person(1, NodeState.DELETE)
+    site.wait(299)
+    assert site.take(commands.UnregisterNode) == []
+    site.wait(1)
+    site.take_one(commands.UnregisterNode)
+
+
+def test_a_held_launch_whose_create_is_never_answered_can_be_deleted() -> None:
+    site = Site()
+    site.person(1, NodeState.HOLD)
+    site.take(commands.CreateServer)
+    site.person(1, NodeState.DELETE)
+    site.now += 3600 + 300
+    site.list()
+    assert 1 not in site.rows
+
+
 def test_a_dead_jenkins_keeps_the_row_not_the_server() -> None:
     site = deleted()
     site.take_one(commands.UnregisterNode)
@@ -369,6 +393,20 @@ def test_a_list_older_than_the_proof_is_no_leak() -> None:
     site.calls.clear()
     site.tell(events.ServersListed("p", tuple(site.servers.values()), asked_at))
     assert site.calls == []
+
+
+def test_only_our_own_unused_addresses_go() -> None:
+    site = ready()
+    mine, gone = Owner("p", KEY, "ours"), Owner("p", MachineKey("node", 77), "ours")
+    addresses = (
+        FloatingIp("attached", "s", gone),
+        FloatingIp("in-the-making", None, mine),
+        FloatingIp("foreign", None, None),
+        FloatingIp("theirs", None, Owner("p", MachineKey("node", 77), "theirs")),
+        FloatingIp("left", None, gone),
+    )
+    site.tell(events.AddressesListed("p", addresses, site.now))
+    assert site.calls == [commands.DeleteAddress("p", "left")]
 
 
 def test_the_configured_id_is_the_mark() -> None:
