@@ -19,7 +19,6 @@ Handler = Callable[[State, Any, float], None]
 
 
 def _started(state: State, event: events.Started, now: float) -> None:
-    state.config, state.nodepool_id = event.config, event.nodepool_id
     state.holds = dict(event.holds or {})
     state.adopt(event.nodes, event.images, now)
     cleanup.on_started(state, now)

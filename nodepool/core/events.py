@@ -75,9 +75,6 @@ from nodepool.model import (
 class Started:
     """The database was read, once, before anything else; its rows are ours from now on."""
 
-    config: NodepoolConfig
-    #: of this database: what our servers carry where the provider's `nodepool-id` is not set
-    nodepool_id: str
     nodes: tuple[Node, ...] = ()
     images: tuple[SnapshotImage, ...] = ()
     #: the number of nodes to hold, by job

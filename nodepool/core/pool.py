@@ -23,8 +23,12 @@ from nodepool.model import Node, NodeState, Presence, SnapshotImage
 class Pool:
     """Nodes, images and what is to become of them."""
 
-    def __init__(self, config: NodepoolConfig, numbers: Numbers, observer: Observer) -> None:
-        self._state = State(config, "", numbers, observer)
+    def __init__(
+        self, config: NodepoolConfig, nodepool_id: str, numbers: Numbers, observer: Observer
+    ) -> None:
+        """`nodepool_id`: of the database; our servers carry it, where the provider's `nodepool-id`
+        is not set. The first event is Started."""
+        self._state = State(config, nodepool_id, numbers, observer)
 
     def handle(self, event: Event, now: float) -> tuple[Command, ...]:
         """Raises AssertionError if an invariant is broken: the process is to end, and to come back

@@ -115,7 +115,7 @@ def _unregister(state: State, node: Node, now: float) -> None:
 
 def on_unregistered(state: State, event: events.Unregistered, now: float) -> None:
     node = state.nodes.get(event.node_id)
-    if node is None or node.state is not NodeState.DELETE or node.id in state.registering:
+    if node is None or node.state is not NodeState.DELETE:
         return
     state.timers.drop(("unregister", node.id))
     state.save_node(replace(node, registered=False))

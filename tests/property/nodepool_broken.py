@@ -104,6 +104,12 @@ MUTATIONS = (
         "return count",
     ),
     Mutation(
+        "an address without a server stays",
+        "cleanup:on_addresses",
+        "state.call(DeleteAddress(event.provider, address.id))",
+        "pass",
+    ),
+    Mutation(
         "a failed image build keeps its server",
         "removal:push_image",
         "_delete_server(state, image.provider, key, now)",

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import random
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from nodepool.core.removal import DOUBT_SECONDS
-from nodepool.model import CloudImage, Owner, Server
+from nodepool.model import CloudImage, FloatingIp, Owner, Server
 
 
 @dataclass
@@ -34,7 +34,7 @@ class Faults:
     #: an answer is lost; the call may have been done, now or later
     lose: float = 0.05
     error: float = 0.05
-    no_address: float = 0.02
+    no_address: float = 0.1
     never_boots: float = 0.02
     vanish: float = 0.002
     stuck_delete: float = 0.1
@@ -47,7 +47,7 @@ class Faults:
     list_fails: float = 0.1
     #: a list lacks a server that is there
     list_lacks: float = 0.05
-    slow_jenkins: float = 0.1
+    slow_jenkins: float = 0.25
 
 
 NONE = Faults(*([0.0] * 16))
@@ -64,6 +64,7 @@ class Cloud:
     servers: dict[str, CloudServer] = field(default_factory=dict)
     images: dict[str, CloudImage] = field(default_factory=dict)
     keypairs: set[str] = field(default_factory=set)
+    addresses: dict[str, FloatingIp] = field(default_factory=dict)
     made: int = 0
     creates: int = 0
     refused: int = 0
@@ -108,9 +109,17 @@ class Cloud:
         server.gone_at = min(server.gone_at, now + self.chance.uniform(1, 20))
         return True
 
+    def attach(self, server_id: str, owner: Owner) -> FloatingIp:
+        self.made += 1
+        address = FloatingIp(f"ip-{self.made}", server_id, owner)
+        self.addresses[address.id] = address
+        return address
+
     def tick(self, now: float) -> None:
         for server in [each for each in self.servers.values() if each.gone_at <= now]:
             del self.servers[server.id]
+            for address in [a for a in self.addresses.values() if a.server_id == server.id]:
+                self.addresses[address.id] = replace(address, server_id=None)
 
     def has(self, server_id: str, now: float) -> bool:
         self.tick(now)

@@ -31,6 +31,7 @@ class Edges:
     jenkins: dict[str, Jenkins]
     jobs: dict[str, int]
     accidents: bool
+    dead: bool
     with_gearman: bool
     finished: int
     later: Callable[..., None]
@@ -51,8 +52,14 @@ class Edges:
         match call:
             case commands.CreateServer():
                 self.create(call)
-            case commands.DeleteServer(provider, server_id, _):
-                self.later(self.chance.uniform(0.1, 3), lambda: self.delete(provider, server_id))
+            case commands.DeleteServer():
+                self.later(self.chance.uniform(0.1, 3), lambda: self.delete(call))
+            case commands.AttachAddress():
+                self.later(self.chance.uniform(0.1, 5), lambda: self.attach(call))
+            case commands.DeleteAddress(provider, number):
+                address = self.clouds[provider].addresses.pop(number)
+                assert address.owner is not None
+                assert (address.owner.nodepool_id, address.server_id) == ("ours", None)
             case commands.ConfirmGone(provider, server_id):
                 if not self.lucky(self.faults.lose):
                     there = self.clouds[provider].has(server_id, self.now)
@@ -78,6 +85,18 @@ class Edges:
                     self.chance.uniform(0.1, 3),
                     lambda: self.unregister(node_id, target, nodename),
                 )
+            case commands.StartTestJob(node, job):
+                status = "FAILURE" if self.lucky(self.faults.script) else "SUCCESS"
+                self.answer(events.TestJobStarted(node.id))
+                self.send(BuildStarted(node.nodename, job))
+                result = BuildFinalized(node.nodename, job, status)
+                self.later(self.chance.uniform(5, 60), lambda: self.send(result), mortal=False)
+            case commands.RelabelNode(node):
+                computer = self.jenkins[node.target].computers.get(node.nodename)
+                if computer is not None:
+                    computer.label = node.label
+                key = MachineKey("node", node.id)
+                self.step(events.Relabeled(node.id), key, Step.TEST, self.faults.jenkins)
             case commands.TakeSnapshot():
                 self.snapshot(call)
             case commands.DeleteImage(image_id, provider, external_id):
@@ -129,9 +148,20 @@ class Edges:
     def make_late(self, cloud: Cloud, owner: Owner, asked_at: float) -> None:
         cloud.make(owner, self.now, asked_at)
 
-    def delete(self, provider: str, server_id: str) -> None:
+    def attach(self, call: commands.AttachAddress) -> None:
+        cloud = self.clouds[call.provider]
+        if not cloud.has(call.server_id, self.now) or self.lucky(self.faults.refuse):
+            self.answer(events.StepFailed(call.key, Step.ADDRESS, "error.ipadd", "no"))
+            return
+        address = cloud.attach(call.server_id, call.owner)
+        if not self.lucky(self.faults.lose):
+            self.answer(events.AddressAttached(call.key, address.id, "198.51.100.1"))
+
+    def delete(self, call: commands.DeleteServer) -> None:
+        provider, server_id = call.provider, call.server_id
         if self.lucky(self.faults.lose):
             return
+        self.clouds[provider].addresses.pop(call.floating_ip or "", None)
         done = self.clouds[provider].delete(server_id, self.now)
         if done is None:
             fault = events.DeleteFailed(provider, server_id, Fault.REFUSED, "409")
@@ -178,7 +208,7 @@ class Edges:
     # -- what happens by itself ----------------------------------------------------------------
 
     def alive(self) -> bool:
-        return bool(self.pool._state.nodepool_id)
+        return not self.dead
 
     def list_watched(self) -> None:
         if self.alive():
@@ -190,8 +220,10 @@ class Edges:
 
     def list_all(self) -> None:
         if self.alive():
-            for name in self.clouds:
+            for name, cloud in self.clouds.items():
                 self.list_servers(name)
+                addresses = tuple(cloud.addresses.values())
+                self.tell(events.AddressesListed(name, addresses, self.now))
 
     def list_servers(self, name: str) -> None:
         if not self.lucky(self.faults.list_fails):
@@ -284,7 +316,9 @@ class Edges:
         if not self.alive() or not self.accidents:
             return
         if self.nodes and self.lucky(0.06):
-            node = self.chance.choice(list(self.nodes.values()))
+            adding = [node for node in self.nodes.values() if node.state is NodeState.BUILDING]
+            some = adding if adding and self.chance.random() < 0.5 else list(self.nodes.values())
+            node = self.chance.choice(some)
             wanted = self.chance.choice((NodeState.HOLD, NodeState.DELETE))
             if node.state is not NodeState.DELETE:
                 self.meddle_with(node, wanted)

@@ -33,10 +33,11 @@ labels:
   - {name: pair, image: i, min-ready: 0, subnodes: 1, providers: [{name: p}, {name: q}]}
 providers:
   - {name: p, max-servers: 8, launch-timeout: 120, images: [{name: i, min-ram: 1, base-image: b}]}
-  - {name: q, max-servers: 6, launch-timeout: 120, images: [{name: i, min-ram: 1, base-image: b}]}
+  - {name: q, max-servers: 6, launch-timeout: 120, pool: ext, images: [
+      {name: i, min-ram: 1, base-image: b}]}
 targets:
   - {name: t, jenkins: {url: 'http://t', user: u, apikey: k}}
-  - {name: u, jenkins: {url: 'http://u', user: u, apikey: k}}
+  - {name: u, jenkins: {url: 'http://u', user: u, apikey: k, test-job: tt}}
 """
 GEARMAN = "gearman-servers: [{host: g}]\n"
 
@@ -100,12 +101,13 @@ class World(Edges):
 
     def start_daemon(self) -> None:
         self.life += 1
-        self.pool = Pool(self.config, self.numbers, self.observer)
+        self.dead = False
+        self.pool = Pool(self.config, "ours", self.numbers, self.observer)
         rows = (tuple(self.nodes.values()), tuple(self.images.values()))
-        self.tell(events.Started(self.config, "ours", *rows, {"job-held": 1}))
+        self.tell(events.Started(*rows, {"job-held": 1}))
 
     def tell(self, event: Event) -> None:
-        if not self.alive() and not isinstance(event, events.Started):
+        if self.dead:
             return
         life = self.life
         for command in self.pool.handle(event, self.now):
@@ -135,8 +137,8 @@ class World(Edges):
     def crash(self) -> None:
         self.crashes += 1
         self.life += 1
+        self.dead = True
         self.later(self.chance.uniform(1, 60), self.start_daemon, mortal=False)
-        self.pool = Pool(self.config, self.numbers, self.observer)
 
     # -- time ----------------------------------------------------------------------------------
 
@@ -156,7 +158,7 @@ class World(Edges):
     def run(self, seconds: float) -> None:
         end = self.now + seconds
         while self.now < end:
-            due = self.pool.next_at
+            due = None if self.dead else self.pool.next_at
             at, _, life, act = self.agenda[0]
             if due is not None and due <= at:
                 self.now = max(self.now, due)
@@ -171,8 +173,6 @@ class World(Edges):
 
     def expect_sound(self) -> None:
         state = self.pool._state
-        if not state.nodepool_id:
-            return  # the daemon is dead
         assert state.nodes == self.nodes, "the ledger is not what the core knows"
         assert state.images == self.images
         assert state.census == take_census(self.nodes.values()), "the census is wrong"
@@ -227,6 +227,7 @@ class World(Edges):
             assert len(left) == 2, f"servers are left: {left}"
             assert len(cloud.servers) == 3
             assert not cloud.keypairs
+            assert not cloud.addresses, f"addresses are left: {cloud.addresses}"
             rows = {i.external_id for i in self.images.values() if i.provider == cloud.name}
             assert set(cloud.images) == rows, "images are left"
         for image in self.images.values():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.property.nodepool_broken import MUTATIONS, Mutation, find_seed
+from tests.property.nodepool_cloud import NONE, Faults
 from tests.property.nodepool_world import World, main, run_world
 
 PIECES, SEEDS_IN_PIECE, SECONDS = 5, 6, 3000.0
@@ -17,8 +18,10 @@ def test_nothing_leaks_and_nobody_waits(piece: int) -> None:
 
 
 def test_worlds_are_not_idle() -> None:
-    worlds = [run_world(seed, 4000) for seed in (3, 4)]
-    assert all(world.finished > 30 and world.crashes > 1 for world in worlds)
+    worlds = [run_world(seed, 4000) for seed in range(4)]
+    assert sum(world.finished for world in worlds) > 100
+    assert sum(world.crashes for world in worlds) > 5
+    assert all(jenkins.built for world in worlds for jenkins in world.jenkins.values())
     told = set().union(*(world.observer.counts for world in worlds))
     assert {
         "launch_ended ready",
@@ -34,9 +37,12 @@ def test_worlds_are_not_idle() -> None:
 
 
 def test_few_creates_are_refused_for_want_of_quota() -> None:
-    worlds = [run_world(seed, 4000) for seed in range(4)]
-    clouds = [cloud for world in worlds for cloud in world.clouds.values()]
-    assert sum(c.refused for c in clouds) <= 0.02 * sum(c.creates for c in clouds)
+    """Without accidents none is, though others use the same account; servers that nobody reckons
+    with make some."""
+    for faults, most in ((NONE, 0.0), (Faults(), 0.03)):
+        worlds = [run_world(seed, 4000, faults) for seed in range(4)]
+        clouds = [cloud for world in worlds for cloud in world.clouds.values()]
+        assert sum(c.refused for c in clouds) <= most * sum(c.creates for c in clouds)
 
 
 def test_a_seed_is_a_world() -> None:

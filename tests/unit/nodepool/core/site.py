@@ -83,7 +83,7 @@ class Site:
         self.observer = CountingObserver()
         numbers = Numbers()
         numbers.last = max((*(n.id for n in nodes), *(i.id - 1000 for i in images or ()), 0))
-        self.pool = Pool(self.config, numbers, self.observer)
+        self.pool = Pool(self.config, "ours", numbers, self.observer)
         self.calls: list[commands.Call] = []
         self.rows: dict[int, Node] = {node.id: node for node in nodes}
         self.servers: dict[str, Server] = {}
@@ -91,7 +91,7 @@ class Site:
             images = tuple(
                 ready_image(500 + n, name) for n, name in enumerate(self.config.providers)
             )
-        self.tell(events.Started(self.config, "ours", nodes, images, holds))
+        self.tell(events.Started(nodes, images, holds))
 
     def tell(self, event: events.Event) -> None:
         seen_call = False
