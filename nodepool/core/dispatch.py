@@ -139,7 +139,7 @@ def _server_gone(state: State, event: events.ServerGone, now: float) -> None:
         launch = state.launches.get(node.id)
         text = "the server vanished"
         if launch is not None:
-            launch_flow.fail(state, node.id, launch[1], "error.unknown", text, now)
+            launch_flow.fail(state, node.id, launch.step, "error.unknown", text, now)
         else:
             removal.remove_node(state, node, now, "The server vanished")
     elif key.kind == "image":

@@ -28,7 +28,7 @@ from nodepool.core.commands import (
     StartTestJob,
 )
 from nodepool.core.events import Step
-from nodepool.core.state import State
+from nodepool.core.state import Launch, State
 from nodepool.model import Machine, MachineKey, Node, NodeState, SnapshotImage
 
 #: seconds for each step of the node itself
@@ -77,7 +77,7 @@ def start(state: State, plan: LaunchPlan, now: float) -> Node:
         image_id=plan.image.id,
     )
     state.save_node(node)
-    state.launches[number] = (now, Step.CREATE)
+    state.launches[number] = Launch(now)
     for index, host in enumerate(hosts):
         key = MachineKey("node", number, index)
         command = CreateServer(
@@ -104,6 +104,7 @@ def machine_up(state: State, key: MachineKey, now: float) -> None:
     if recipe is None or label is None:
         fail(state, node.id, Step.PREPARE, "error.unknown", "the label left the configuration", now)
         return
+    launch.reached_at = now
     _enter(state, node, Step.PREPARE, now)
     state.call(
         PrepareNode(
@@ -114,7 +115,7 @@ def machine_up(state: State, key: MachineKey, now: float) -> None:
 
 def on_prepared(state: State, node_id: int, now: float) -> None:
     node, launch = state.nodes.get(node_id), state.launches.get(node_id)
-    if node is None or launch is None or launch[1] is not Step.PREPARE:
+    if node is None or launch is None or launch.step is not Step.PREPARE:
         return
     target, recipe = state.find_target(node.target), state.recipe_of(node)
     if target is None or recipe is None:
@@ -138,7 +139,7 @@ def on_registered(state: State, node_id: int, now: float) -> None:
         return
     if node.state is NodeState.DELETE:
         removal.push_node(state, node_id, now)
-    elif launch is not None and launch[1] is Step.REGISTER:
+    elif launch is not None and launch.step is Step.REGISTER:
         target = state.find_target(node.target)
         if target is None:
             fail(state, node_id, Step.REGISTER, "error.unknown", "its target is gone", now)
@@ -183,7 +184,7 @@ def on_assigned(state: State, node_id: int, manager: str | None, now: float) -> 
         return
     state.save_node(replace(node, manager=manager))
     launch = state.launches.get(node_id)
-    if launch is not None and launch[1] is Step.ASSIGN:
+    if launch is not None and launch.step is Step.ASSIGN:
         finish(state, state.nodes[node_id], now)
 
 
@@ -194,7 +195,7 @@ def finish(state: State, node: Node, now: float) -> None:
     if node.state in (NodeState.BUILDING, NodeState.TEST):
         state.save_node(node.with_state(NodeState.READY, now))
     if launch is not None:
-        state.observer.launch_ended(node, "ready", now - launch[0], "")
+        state.observer.launch_ended(node, "ready", launch.seconds(now), "")
     image = state.images.get(node.image_id or 0)
     if image is not None and not image.proven:
         state.save_image(replace(image, proven=True, failures=0))
@@ -205,7 +206,7 @@ def fail(state: State, node_id: int, step: Step, stat_key: str, text: str, now: 
     node, launch = state.nodes.get(node_id), state.launches.get(node_id)
     if node is None or launch is None:
         return
-    state.observer.launch_ended(node, stat_key, now - launch[0], text)
+    state.observer.launch_ended(node, stat_key, launch.seconds(now), text)
     image = state.images.get(node.image_id or 0)
     if image is not None and not image.proven and step in _OF_THE_IMAGE:
         state.save_image(replace(image, failures=image.failures + 1))
@@ -221,7 +222,7 @@ def on_step_failed(
         state.registering.discard(node_id)
         removal.push_node(state, node_id, now)
     launch = state.launches.get(node_id)
-    if launch is not None and launch[1] is step:
+    if launch is not None and launch.step is step:
         fail(state, node_id, step, stat_key, text, now)
 
 
@@ -230,12 +231,12 @@ def on_deadline(state: State, node_id: int, now: float) -> None:
     if launch is None:
         return
     state.registering.discard(node_id)
-    text = f"took too long at step {launch[1].value}"
-    fail(state, node_id, launch[1], "error.unknown", text, now)
+    text = f"took too long at step {launch.step.value}"
+    fail(state, node_id, launch.step, "error.unknown", text, now)
 
 
 def _enter(state: State, node: Node, step: Step, now: float) -> None:
-    started_at, _ = state.launches.get(node.id, (now, step))
-    state.launches[node.id] = (started_at, step)
+    launch = state.launches.setdefault(node.id, Launch(now))
+    launch.step = step
     state.timers.set(("launch", node.id), now + TIMEOUTS[step])
     state.observer.launch_step(node, step)

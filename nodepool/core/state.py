@@ -42,6 +42,20 @@ class Boot:
 
 
 @dataclass(slots=True)
+class Launch:
+    """A node on its way to ready; in memory only."""
+
+    started_at: float
+    step: Step = Step.CREATE
+    #: when SSH answered on all its machines
+    reached_at: float | None = None
+
+    def seconds(self, now: float) -> float:
+        """What the contract measures: from the create call to SSH, or to the failure before."""
+        return (self.reached_at or now) - self.started_at
+
+
+@dataclass(slots=True)
 class Known:
     """A server that has a row."""
 
@@ -77,8 +91,7 @@ class State:
     offline: set[str] = field(default_factory=set)
     holds: Mapping[str, int] = field(default_factory=dict)
     boots: dict[MachineKey, Boot] = field(default_factory=dict)
-    #: node-level steps of launches: when it began, and what it is at
-    launches: dict[int, tuple[float, Step]] = field(default_factory=dict)
+    launches: dict[int, Launch] = field(default_factory=dict)
     #: image builds past SSH
     builds: dict[int, Step] = field(default_factory=dict)
     #: calls to targets that are not answered, by node

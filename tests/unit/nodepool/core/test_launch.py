@@ -49,8 +49,11 @@ def test_a_launch_from_row_to_ready() -> None:
     assert (register.label, register.user_home) == ("one", "/home/jenkins")
     assert site.node.registered
     assert site.node.state is NodeState.BUILDING
+    site.now += 100
     site.tell(events.Registered(1))
     assert site.node.state is NodeState.READY
+    ended = site.observer.told[-1]
+    assert (ended[0], *ended[2:]) == ("launch_ended", "ready", 2.0, "")  # two lists, to SSH
     assert site.observer.counts["launch_ended ready"] == 1
     assert site.calls == []
 
