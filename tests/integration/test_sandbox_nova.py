@@ -235,9 +235,11 @@ def test_only_so_many_boot_at_once(cloud: SandboxCloud, client: Client) -> None:
 
 def test_what_others_have_is_not_seen(cloud: SandboxCloud, client: Client) -> None:
     cloud.add_user("other", "pw", "elsewhere")
-    cloud.add_foreign_server("theirs", project="elsewhere")
+    theirs = cloud.add_foreign_server("theirs", project="elsewhere")
     cloud.add_foreign_server("ours, by hand", {"owner": "somebody"})
     assert [row.name for row in client.nova.servers.list()] == ["ours, by hand"]
+    with pytest.raises(nova_errors.NotFound):
+        client.nova.servers.delete(theirs)
     other = cloud.account("other").nova("2.67").servers.list()
     assert [row.name for row in other] == ["theirs"]
     wait_for(lambda: client.nova.servers.list()[0].status == "ACTIVE")

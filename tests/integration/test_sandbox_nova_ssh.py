@@ -204,6 +204,16 @@ def test_a_server_may_die_in_use(client: Client, cloud: SandboxCloud) -> None:
     assert client.login(server.addresses["private"][0]["addr"], "root") is None
 
 
+def test_a_server_may_die_by_itself(client: Client, cloud: SandboxCloud) -> None:
+    cloud.faults.boot("doomed", dies_after=0.5)
+    server = client.boot("doomed")
+    with closing(client.ssh(server)) as ssh:
+        transport = ssh.get_transport()
+        assert transport is not None
+        wait_for(lambda: not transport.is_active())
+    assert client.status(server) == "ACTIVE"
+
+
 def test_what_runs_in_a_server_ends_with_it(client: Client) -> None:
     server = client.boot()
     with closing(client.ssh(server)) as ssh:
@@ -286,3 +296,15 @@ def test_many_log_in_at_once(client: Client, cloud: SandboxCloud) -> None:
         with closing(client.ssh(client.nova.servers.get(server.id))) as ssh:
             assert run(ssh, "echo access okay")[1] == "access okay\n"
     assert time.monotonic() - began < 20
+
+
+def test_clouds_side_by_side_share_no_address(tmp_path: Path) -> None:
+    with SandboxCloud(tmp_path / "a") as one, SandboxCloud(tmp_path / "b") as other:
+        seen: list[str | None] = []
+        for cloud in (one, other):
+            client = Client(cloud, tmp_path / f"client-{len(seen)}")
+            client.boot()
+            old = cloud.account().nova("2.1").client
+            old.post("/os-floating-ips", body={"pool": "public"})
+            seen += [cloud.server("node").address, *cloud.floating_ips()]
+        assert len(set(seen)) == 4

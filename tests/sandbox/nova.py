@@ -14,6 +14,7 @@ import asyncio
 import contextlib
 import json
 import logging
+import resource
 import socket
 import threading
 from collections.abc import Awaitable, Callable
@@ -44,6 +45,7 @@ HOST = "127.0.0.1"
 CALL_SECONDS = 60.0
 #: The largest upload, in bytes.
 MOST_BYTES = 1 << 30
+MOST_FILES = 65_536
 
 
 class SandboxCloud(People):
@@ -141,6 +143,7 @@ class SandboxCloud(People):
     def start(self) -> SandboxCloud:
         """Listen; on the same port as before, if it was started before."""
         assert self._thread is None, "it runs already"
+        _allow_many_files()
         self._ready.clear()
         self._failure = None
         self._loop = asyncio.new_event_loop()
@@ -252,6 +255,14 @@ def _bound(port: int) -> socket.socket:
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     sock.bind((HOST, port))
     return sock
+
+
+def _allow_many_files() -> None:
+    """Each server's address is an open file."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    most = MOST_FILES if hard == resource.RLIM_INFINITY else min(hard, MOST_FILES)
+    if soft != resource.RLIM_INFINITY and soft < most:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
 
 
 async def _cancel_others() -> None:

@@ -145,9 +145,9 @@ class Faults:
 
     def remove(self, fault: Fault | RateLimit | BootTrouble) -> None:
         """Take any of them away; one that is used up already is no error."""
-        for rows in (self.rules, self.limits, self.boots):
-            if any(row is fault for row in rows):
-                rows[:] = [row for row in rows if row is not fault]  # type: ignore[index]
+        self.rules[:] = [row for row in self.rules if row is not fault]
+        self.limits[:] = [row for row in self.limits if row is not fault]
+        self.boots[:] = [row for row in self.boots if row is not fault]
 
     def clear(self) -> None:
         """Back to good health; servers keep the trouble they were born with."""

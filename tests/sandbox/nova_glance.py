@@ -39,7 +39,7 @@ class Glance:
 
         for path in ("", "/", "/versions"):
             add("versions", "GET", path, self.versions)
-        add("images.list", "GET", "/v2/images", self.list)
+        add("images.list", "GET", "/v2/images", self.images)
         add("images.create", "POST", "/v2/images", self.create)
         add("images.get", "GET", "/v2/images/{id}", self.get)
         add("images.update", "PATCH", "/v2/images/{id}", self.update)
@@ -55,7 +55,7 @@ class Glance:
         ]
         return web.json_response({"versions": rows}, status=300)
 
-    async def list(self, request: web.Request) -> web.Response:
+    async def images(self, request: web.Request) -> web.Response:
         query = dict(request.query)
         limit = min(int(query.get("limit", _DEFAULT_PAGE)), _MOST_A_PAGE)
         marker = query.get("marker")
@@ -149,7 +149,7 @@ class Glance:
         await asyncio.sleep(lives.draw(lives.times.upload))
         image.status, image.updated = "active", now()
 
-    def _visible(self, request: web.Request) -> list[Image]:  # type: ignore[valid-type]
+    def _visible(self, request: web.Request) -> list[Image]:
         return self._cloud.visible_images(request[USER].project)
 
     def _find(self, request: web.Request) -> Image:

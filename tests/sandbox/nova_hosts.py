@@ -51,7 +51,7 @@ def _accept_old_key_exchanges() -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         names = {name: getattr(dh, name) for name in ("DHParameterNumbers", "DHPublicNumbers")}
-    asyncssh.crypto.dh.dh = SimpleNamespace(**names)
+    vars(asyncssh.crypto.dh)["dh"] = SimpleNamespace(**names)
 
 
 _accept_old_key_exchanges()
@@ -83,6 +83,8 @@ class Hosts:
         self._hosts: dict[str, Host] = {}
         #: addresses in use when nothing is bound
         self._taken: set[str] = set()
+        #: addresses that are reserved for no server, such as floating ones
+        self._held: dict[str, socket.socket] = {}
 
     def host(self, server: Server) -> Host:
         found = self._hosts.get(server.id)
@@ -105,24 +107,52 @@ class Hosts:
             address = f"{prefix}.{number >> 8}.{number & 255}"
             if number & 255 in (0, 255) or address in self._taken:
                 continue
-            if self._ssh and server is not None and not self._bind(server, address):
+            if self._ssh and not self._claim(server, address):
                 continue
             self._taken.add(address)
             return address
         raise RuntimeError(f"no free address in {prefix}.0.0/16")
 
+    def _claim(self, server: Server | None, address: str) -> bool:
+        if server is not None:
+            return self._bind(server, address)
+        sock = self._bound(address)
+        if sock is not None:
+            self._held[address] = sock
+        return sock is not None
+
+    def hold(self, address: str) -> None:
+        """Keep it from others while it belongs to no server."""
+        if self._ssh:
+            self._claim(None, address)
+
+    def _let_go(self, address: str) -> None:
+        sock = self._held.pop(address, None)
+        if sock is not None:
+            sock.close()
+
     def release(self, address: str) -> None:
         self._taken.discard(address)
+        self._let_go(address)
 
     def attach(self, server: Server, address: str) -> None:
         """A further address of the server, such as a floating one; it listens if others do."""
+        self._let_go(address)
         if self._ssh and self._bind(server, address) and self.host(server).listening:
             self._listen(self.host(server), address)
 
     def detach(self, server: Server, address: str) -> None:
         self._unbind(self.host(server), address)
+        self.hold(address)
 
     def _bind(self, server: Server, address: str, *, again: bool = False) -> bool:
+        sock = self._bound(address, again=again)
+        if sock is not None:
+            self.host(server).sockets[address] = sock
+        return sock is not None
+
+    def _bound(self, address: str, *, again: bool = False) -> socket.socket | None:
+        """None if somebody else has it; `again` is for what was ours before."""
         sock = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
         sock.setblocking(False)
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -133,12 +163,11 @@ class Hosts:
         except OSError as error:
             sock.close()
             if error.errno == errno.EADDRINUSE:
-                return False
+                return None
             raise
         # Connections inherit it, so that those that linger do not keep us from coming back.
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        self.host(server).sockets[address] = sock
-        return True
+        return sock
 
     def _unbind(self, host: Host, address: str) -> None:
         sock = host.sockets.pop(address, None)
@@ -151,6 +180,8 @@ class Hosts:
         for host in self._hosts.values():
             for address in list(host.sockets):
                 self._unbind(host, address)
+        for address in list(self._held):
+            self._let_go(address)
 
     # -- up and down -----------------------------------------------------------------------------
 

@@ -232,6 +232,7 @@ class Lives:
             self._hosts.release(server.address)
         for floating in list(server.floating):
             floating.server = None
+            self._hosts.hold(floating.address)
         server.floating.clear()
         server.vm_state, server.task_state, server.power_state = "deleted", None, 0
         server.terminated = now()

@@ -25,7 +25,7 @@ class Roots:
     def begin(self) -> None:
         """On a fresh loop."""
         nova_guest.write_wrappers(self.wrappers)
-        self._made = {name: task for name, task in self._made.items() if task.done()}
+        self._made = {name: task for name, task in self._made.items() if _is_well(task)}
 
     def is_made(self, server: Server) -> bool:
         return server.id in self._made
@@ -41,7 +41,7 @@ class Roots:
     async def root_of(self, server: Server) -> Path:
         """The server's folder, made from its image first if need be."""
         task = self._made.get(server.id)
-        if task is None:
+        if task is None or (task.done() and not _is_well(task)):
             task = asyncio.get_running_loop().create_task(self._make_root(server))
             self._made[server.id] = task
         if not task.done():
@@ -54,6 +54,8 @@ class Roots:
         await asyncio.to_thread(self._fill_root, server)
 
     def _fill_root(self, server: Server) -> None:
+        # What an attempt that was cut off has left.
+        nova_guest.remove_tree(server.folder)
         server.folder.mkdir(parents=True)
         if server.image.folder.is_dir():
             nova_guest.copy_tree(server.image.folder, server.folder)
@@ -84,3 +86,7 @@ class Roots:
         await self.kill(server)
         if self._made.pop(server.id, None) is not None:
             await asyncio.to_thread(nova_guest.remove_tree, server.folder)
+
+
+def _is_well(task: asyncio.Task[None]) -> bool:
+    return task.done() and not task.cancelled() and task.exception() is None

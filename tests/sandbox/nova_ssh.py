@@ -159,7 +159,7 @@ class Files(asyncssh.SFTPServer):
 
     def __init__(self, channel: Any, machine: Machine, server: Server, home: str) -> None:
         self._home = home.encode()
-        super().__init__(channel, chroot=str(machine.folder_of(server)))
+        super().__init__(channel, chroot=str(machine.folder_of(server)).encode())
 
     def map_path(self, path: bytes) -> bytes:
         return super().map_path(posixpath.join(self._home, path))

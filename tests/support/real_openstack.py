@@ -153,4 +153,4 @@ def _is_free(port: int) -> bool:
 def _exports(text: str) -> dict[str, str]:
     """Of `export NAME=VALUE` lines."""
     lines = [line.removeprefix("export ") for line in text.splitlines() if "=" in line]
-    return dict(line.split("=", 1) for line in lines)  # type: ignore[misc]
+    return dict(line.split("=", 1) for line in lines)
