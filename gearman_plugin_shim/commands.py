@@ -24,6 +24,9 @@ class OpenLink:
     functions: frozenset[str]
     #: jobs it may take, counted since it was made
     total: int
+    #: what it could take by its idle executors, counted the same: who has most left asks first;
+    #: None: it competes with none
+    capacity: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +43,8 @@ class AllowJobs:
 
     link: str
     total: int
+    #: as in OpenLink
+    capacity: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -57,12 +57,18 @@ class GearmanLinks:
     def execute(self, command: GearmanCommand) -> None:
         hub = self._hub
         match command:
-            case OpenLink(link=link, client_id=client_id, functions=functions, total=total):
-                hub.open_link(link, client_id, functions, total)
+            case OpenLink():
+                hub.open_link(
+                    command.link,
+                    command.client_id,
+                    command.functions,
+                    command.total,
+                    command.capacity,
+                )
             case SetFunctions(link=link, functions=functions):
                 hub.set_functions(link, functions)
-            case AllowJobs(link=link, total=total):
-                hub.allow(link, total)
+            case AllowJobs(link=link, total=total, capacity=capacity):
+                hub.allow(link, total, capacity)
             case RetireLink(link=link):
                 hub.retire_link(link)
             case SendData(ref=ref, data=data):

@@ -38,10 +38,10 @@ def settle_groups(state: State, master: Master) -> None:
         if functions is not group.functions and functions != group.functions:
             group.functions = functions
             state.emit(SetFunctions(link, functions))
-        total = group.taken + _room(state, master, group, adrift + reserved.get(link, 0))
-        if total != group.total:
-            group.total = total
-            state.emit(AllowJobs(link, total))
+        before = group.total, group.capacity
+        _measure(state, master, group, adrift + reserved.get(link, 0))
+        if before != (group.total, group.capacity):
+            state.emit(AllowJobs(link, group.total, group.capacity))
     for able, nodes in sorted(wanted.items(), key=lambda item: item[1]):
         _open(state, master, able, nodes, blocked, adrift)
 
@@ -57,10 +57,10 @@ def _open(
     master.links_made += 1
     link = f"{master.name}/{master.links_made}"
     group = Group(link, able, nodes, _unblocked(master, able, blocked))
-    group.total = _room(state, master, group, adrift)
+    _measure(state, master, group, adrift)
     master.groups[link] = group
     client_id = f"{master.name}_exec-{master.links_made}"
-    state.emit(OpenLink(link, client_id, group.functions, group.total))
+    state.emit(OpenLink(link, client_id, group.functions, group.total, group.capacity))
 
 
 def _serves(state: State, master: Master) -> bool:
@@ -69,16 +69,22 @@ def _serves(state: State, master: Master) -> bool:
     )
 
 
+def _measure(state: State, master: Master, group: Group, reserved: int) -> None:
+    """Set how many jobs it may take now, and how many it has room for."""
+    room = _room(state, master, group, reserved)
+    # One at a time, or a second one of the same job could be taken before the first is known.
+    allowed = min(room, 1) if _has_sequential(master, group.functions) else room
+    group.total, group.capacity = group.taken + allowed, group.taken + room
+
+
 def _room(state: State, master: Master, group: Group, reserved: int) -> int:
-    """Jobs that may be taken now."""
+    """Executors that are idle and that no build counts on."""
     if state.now - master.looks[Poll.COMPUTERS].asked_at > _STALE_SECONDS:
         return 0
     idle = sum(
         idle_executors(master.computers[name]) for name in group.nodes if name in master.computers
     )
-    room = max(0, idle - reserved)
-    # One at a time, or a second one of the same job could be taken before the first is known.
-    return min(room, 1) if _has_sequential(master, group.functions) else room
+    return max(0, idle - reserved)
 
 
 def _has_sequential(master: Master, functions: frozenset[str]) -> bool:

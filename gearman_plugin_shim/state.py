@@ -62,6 +62,7 @@ class Group:
     functions: frozenset[str]
     taken: int = 0
     total: int = 0
+    capacity: int = 0
 
 
 class RunPhase(Enum):

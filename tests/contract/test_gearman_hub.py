@@ -146,6 +146,18 @@ def test_a_link_without_a_job_sleeps_and_is_woken(
         eventually(lambda number=number: len(news.taken) == number)  # type: ignore[misc]
 
 
+def test_links_with_room_share_the_jobs(
+    hub: WorkerHub, news: News, client: GearmanClient, admin: AdminClient
+) -> None:
+    for name in ("g1", "g2", "g3"):
+        hub.open_link(name, f"{name}_exec-0", frozenset({"build:a"}), 50, 50)
+    eventually(lambda: workers(admin, "build:a") == 3)
+    for number in range(1, 13):
+        client.submit("build:a", b"", Recorder())
+        eventually(lambda number=number: len(news.taken) == number)  # type: ignore[misc]
+    assert {ref.link for ref, _, _ in news.taken} == {"g1", "g2", "g3"}
+
+
 def test_a_retired_link_ends_its_jobs_first(
     hub: WorkerHub, news: News, client: GearmanClient, admin: AdminClient
 ) -> None:

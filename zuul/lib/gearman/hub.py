@@ -16,7 +16,7 @@ import logging
 import ssl
 import threading
 from collections.abc import Callable
-from typing import Protocol
+from typing import Final, Protocol
 
 from zuul.lib.gearman.hub_links import JobRef, Link, Wire
 from zuul.lib.gearman.packets import PacketType
@@ -25,6 +25,10 @@ from zuul.lib.logs import fields
 from zuul.lib.workers import run_guarded
 
 log = logging.getLogger("zuul.Gearman")
+
+#: what a link that asks leaves to the next one: longer than an answer takes nearby
+_TURN_SECONDS: Final = 0.002
+_MAX_TURN_SECONDS: Final = 0.02
 
 
 class HubListener(Protocol):
@@ -74,17 +78,28 @@ class WorkerHub:
             self._call(lambda: self._loop.create_task(self._end()))
             self._thread.join(timeout_seconds)
 
-    def open_link(self, link: str, client_id: str, functions: frozenset[str], total: int) -> None:
-        """Make a link that connects by itself and may take `total` jobs."""
-        self._call(lambda: self._open(link, client_id, functions, total))
+    def open_link(
+        self,
+        link: str,
+        client_id: str,
+        functions: frozenset[str],
+        total: int,
+        capacity: int | None = None,
+    ) -> None:
+        """Make a link that connects by itself and may take `total` jobs.
+
+        Of links with a `capacity`, jobs that they could take since they were made, the one with
+        the most of it left asks first; one without neither waits for others nor is waited for.
+        """
+        self._call(lambda: self._open(link, client_id, functions, total, capacity))
 
     def set_functions(self, link: str, functions: frozenset[str]) -> None:
         """The link's functions from now on, followed by delta."""
         self._change(link, lambda each: each.set_functions(functions))
 
-    def allow(self, link: str, total: int) -> None:
+    def allow(self, link: str, total: int, capacity: int | None = None) -> None:
         """The link may take jobs until it has taken `total` since it was made."""
-        self._change(link, lambda each: each.allow(total))
+        self._change(link, lambda each: each.allow(total, capacity))
 
     def retire_link(self, link: str) -> None:
         """Take no more jobs; the connection is closed once its open jobs have been ended."""
@@ -106,6 +121,17 @@ class WorkerHub:
         """A number no connection has had."""
         self._generations += 1
         return self._generations
+
+    def pause_of(self, link: Link) -> float:
+        """Seconds to leave to the links that have more room, when all are woken for one job.
+
+        A server wakes in an order of its own, always the same: the first would get everything.
+        """
+        room = link.room
+        if not room:
+            return 0.0
+        before = sum(each.room > room for each in self._links.values())
+        return min(_MAX_TURN_SECONDS, _TURN_SECONDS * before)
 
     def _call(self, work: Callable[[], object]) -> None:
         try:
@@ -129,11 +155,18 @@ class WorkerHub:
         # Once more round, for aborted transports to close their sockets.
         self._loop.call_later(0.01, self._loop.stop)
 
-    def _open(self, name: str, client_id: str, functions: frozenset[str], total: int) -> None:
+    def _open(
+        self,
+        name: str,
+        client_id: str,
+        functions: frozenset[str],
+        total: int,
+        capacity: int | None,
+    ) -> None:
         if name in self._links:
             log.error("Gearman link is open already %s", fields(link=name))
             return
-        link = self._links[name] = Link(self, name, client_id, functions, total)
+        link = self._links[name] = Link(self, name, client_id, functions, total, capacity)
         task = self._loop.create_task(link.keep_open(), name=name)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)

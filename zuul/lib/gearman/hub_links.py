@@ -43,13 +43,20 @@ class Link:
     """One connection that takes jobs, opened again and again, and those that only end theirs."""
 
     def __init__(
-        self, hub: WorkerHub, name: str, client_id: str, functions: frozenset[str], total: int
+        self,
+        hub: WorkerHub,
+        name: str,
+        client_id: str,
+        functions: frozenset[str],
+        total: int,
+        capacity: int | None,
     ) -> None:
         self.hub = hub
         self.name = name
         self.client_id = client_id
         self.functions = functions
         self.total = total
+        self.capacity = capacity
         #: jobs taken since the link was made, over all connections
         self.taken = 0
         self._wire: Wire | None = None
@@ -61,8 +68,13 @@ class Link:
         if self._wire is not None:
             self._wire.follow()
 
-    def allow(self, total: int) -> None:
-        self.total = total
+    @property
+    def room(self) -> int:
+        """Jobs that it could do; 0 for one that does not compete."""
+        return 0 if self.capacity is None else max(0, self.capacity - self.taken)
+
+    def allow(self, total: int, capacity: int | None) -> None:
+        self.total, self.capacity = total, capacity
         if self._wire is not None:
             self._wire.follow()
 
@@ -134,6 +146,8 @@ class Wire(asyncio.Protocol):
         self._before = 0
         self._transport: asyncio.Transport | None = None
         self._is_closing = False
+        self._turn: asyncio.TimerHandle | None = None
+        self.session.defers = True
 
     def follow(self) -> None:
         """Do as the link wishes now."""
@@ -141,6 +155,7 @@ class Wire(asyncio.Protocol):
         if session.keeps(wanted):
             self.send(session.set_functions(wanted))
             self.send(session.allow(self._link.total - self._before))
+            self._ask_in_turn()
             return
         # A job that is on its way has to be counted before a new connection takes the next.
         session.allow(0)
@@ -167,6 +182,20 @@ class Wire(asyncio.Protocol):
         self._is_closing = True
         if self._transport is not None:
             self._transport.abort()
+
+    def _ask_in_turn(self) -> None:
+        """Ask for a job at once, or after the links that have more room."""
+        if not self.session.is_woken or self._turn is not None:
+            return
+        pause = self._link.hub.pause_of(self._link)
+        if pause:
+            self._turn = asyncio.get_running_loop().call_later(pause, self._ask)
+        else:
+            self._ask()
+
+    def _ask(self) -> None:
+        self._turn = None
+        self.send(self.session.ask())
 
     def send(self, data: bytes) -> None:
         if not data or self._transport is None:
@@ -207,6 +236,7 @@ class Wire(asyncio.Protocol):
         self.send(answer)
         if not self.is_aside and self.session.functions != link.functions:
             self.follow()
+        self._ask_in_turn()
         self.close_if_done()
 
     def connection_lost(self, error: Exception | None) -> None:

@@ -48,6 +48,9 @@ class WorkerSession:
 
     def __init__(self, client_id: str) -> None:
         self._client_id = client_id
+        #: Do not ask for a job when one may be had, but be `is_woken` until `ask` is called.
+        self.defers = False
+        self.is_woken = False
         self._reader = StreamReader(RESPONSE, REQUEST)
         self._functions: frozenset[str] = frozenset()
         self._allowance = 0
@@ -94,12 +97,12 @@ class WorkerSession:
             return b""
         delta = _packets(PacketType.CANT_DO, old) + _packets(PacketType.CAN_DO, new)
         # A server need not wake a sleeper for what waits for its new functions.
-        return b"".join(delta) + (self._ask() if new else b"")
+        return b"".join(delta) + (self._ask_in_turn() if new else b"")
 
     def allow(self, total: int) -> bytes:
         """Jobs may be taken until `taken` is `total`; a job already asked for may still come."""
         raised, self._allowance = total > self._allowance, total
-        return self._ask() if raised else b""
+        return self._ask_in_turn() if raised else b""
 
     def receive(self, data: bytes) -> tuple[list[TakenJob], bytes]:
         """Jobs that came, and what to answer. Raises ProtocolError."""
@@ -122,7 +125,7 @@ class WorkerSession:
 
     def _handle(self, packet: Packet, jobs: list[TakenJob]) -> bytes:
         if packet.type == PacketType.NOOP:
-            return self._ask()
+            return self._ask_in_turn()
         if packet.type == PacketType.NO_JOB:
             self._asking = False
             return _SLEEP if self._may_take else b""
@@ -132,7 +135,7 @@ class WorkerSession:
             job = parse_job(packet.data)
             self.open_jobs[job.handle] = job.function
             jobs.append(job)
-            return self._ask()
+            return self._ask_in_turn()
         if packet.type == PacketType.ERROR:
             text = packet.data.replace(b"\x00", b" ")[:500]
             log.error("Gearman server answers with an error: %s", ascii(text))
@@ -144,6 +147,15 @@ class WorkerSession:
     @property
     def _may_take(self) -> bool:
         return self.taken < self._allowance and bool(self._functions)
+
+    def ask(self) -> bytes:
+        """Ask for a job, unless none may be taken."""
+        self.is_woken = False
+        return self._ask()
+
+    def _ask_in_turn(self) -> bytes:
+        self.is_woken = self.defers
+        return b"" if self.defers else self._ask()
 
     def _ask(self) -> bytes:
         if not self._connected or self._asking or not self._may_take:

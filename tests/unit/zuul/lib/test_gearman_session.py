@@ -126,3 +126,19 @@ def test_errors_and_unknown_packets_are_logged(caplog: pytest.LogCaptureFixture)
 def test_what_is_no_gearman_ends_the_connection() -> None:
     with pytest.raises(ProtocolError):
         connected("build:a").receive(b"\x00HTTP/1.1 400 Bad Request")
+
+
+def test_one_that_defers_is_woken_and_asks_when_told() -> None:
+    session = connected("build:a", total=1)
+    session.defers = True
+    session.receive(response(PacketType.NO_JOB))
+    assert session.receive(response(PacketType.NOOP)) == ([], b"")
+    assert session.is_woken
+    assert not session.is_busy
+    assert names(session.ask()) == ["GRAB_JOB_UNIQ"]
+    assert not session.is_woken
+    session.receive(ASSIGN)
+    assert session.allow(2) == b""
+    assert session.is_woken
+    session.allow(1)
+    assert session.ask() == b""
