@@ -26,6 +26,23 @@ class QuotaExceeded(ProviderError):
     """The cloud account has no room for more."""
 
 
+class ProviderRefused(ProviderError):
+    """The cloud said no, and did nothing."""
+
+
+class ProviderThrottled(ProviderError):
+    """The cloud wants fewer calls, and did nothing."""
+
+    def __init__(self, message: str = "", *, provider: str = "", retry_after: float = 0.0) -> None:
+        super().__init__(message, provider=provider)
+        #: seconds; 0: it did not say
+        self.retry_after = retry_after
+
+
+class ProviderLacks(ProviderError):
+    """What was asked for cannot be: the cloud has no such flavor, image or network."""
+
+
 class ServerNotFound(ProviderError):
     """The cloud knows no such server."""
 

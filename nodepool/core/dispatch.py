@@ -69,8 +69,8 @@ def _time_came(state: State, event: events.TimeCame, now: float) -> None:
 
 
 def _demand_read(state: State, event: events.DemandRead, now: float) -> None:
-    state.demand.read(event.demand, event.asked_at)
-    state.replan = True
+    if state.demand.read(event.demand, event.asked_at):
+        state.replan = True
 
 
 def _target_checked(state: State, event: events.TargetChecked, now: float) -> None:

@@ -1,0 +1,1 @@
+"""The edges of nodepool: clouds and SSH, on threads of their own."""

@@ -1,0 +1,65 @@
+"""Pace: when the next call of a provider may go out."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+
+from nodepool.errors import ProviderRefused
+
+FIRST_PAUSE, LONGEST_PAUSE = 0.5, 60.0
+#: of a cloud's Retry-After no more is believed
+LONGEST_RETRY_AFTER = 300.0
+
+
+class Pace:
+    """Keeps `rate` seconds between the starts of calls, and more after trouble.
+
+    The pause doubles with each trouble in a row. It measures starts, not ends: a slow answer does
+    not slow down the calls that follow it.
+    """
+
+    def __init__(self, rate: float, clock: Callable[[], float] = time.monotonic) -> None:
+        self._rate = rate
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._next_at = 0.0
+        self._held_until = 0.0
+        self._troubles = 0
+        self._closed = threading.Event()
+
+    def take_turn(self) -> None:
+        """Wait until a call may start; ProviderRefused once closed."""
+        while True:
+            wait = self.reserve()
+            if self._closed.wait(wait):
+                raise ProviderRefused("The provider is being closed")
+            if self._clock() >= self._held_until:
+                return
+
+    def reserve(self) -> float:
+        """Take the next slot; seconds until it."""
+        with self._lock:
+            now = self._clock()
+            start = max(now, self._next_at, self._held_until)
+            self._next_at = start + self._rate
+            return start - now
+
+    def went_well(self) -> None:
+        with self._lock:
+            self._troubles = 0
+
+    def had_trouble(self, retry_after: float = 0.0) -> float:
+        """Hold all calls back; the pause in seconds."""
+        with self._lock:
+            self._troubles += 1
+            pause: float = min(FIRST_PAUSE * 2.0 ** min(self._troubles - 1, 20), LONGEST_PAUSE)
+            pause = max(pause, min(retry_after, LONGEST_RETRY_AFTER))
+            self._held_until = max(self._held_until, self._clock() + pause)
+            # slots that were given out behind this moment are void: their takers ask again
+            self._next_at = min(self._next_at, self._held_until)
+            return pause
+
+    def close(self) -> None:
+        self._closed.set()
