@@ -15,6 +15,7 @@ import sys
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 import requests
@@ -87,7 +88,7 @@ class Bridge:
         assert self._process is not None
         return self._process.log(20_000)
 
-    def rows(self) -> dict[str, dict[str, object]]:
+    def rows(self) -> dict[str, dict[str, Any]]:
         """What the journal has, by UUID."""
         if not self.journal.exists():
             return {}
@@ -243,7 +244,7 @@ def expect_each_built_once(submitter: Submitter, masters: Mapping[str, JenkinsPr
     built: dict[str, list[str | None]] = {}
     for build in builds_on(masters):
         assert not build["building"], build
-        built.setdefault(str(build["uuid"]), []).append(build["result"])  # type: ignore[arg-type]
+        built.setdefault(str(build["uuid"]), []).append(build["result"])
     wanted = {uuid: [RESULTS[job]] for uuid, job in submitter.jobs.items()}
     assert built == wanted
     assert submitter.results == wanted
@@ -265,7 +266,7 @@ def expect_nodes_offline(masters: Mapping[str, JenkinsProcess], bridge: Bridge) 
     wait_for(lambda: offline() == used, "offline nodes", 15, lambda: f"{offline()}\n{bridge.log()}")
 
 
-def builds_on(masters: Mapping[str, JenkinsProcess]) -> list[dict[str, object]]:
+def builds_on(masters: Mapping[str, JenkinsProcess]) -> list[dict[str, Any]]:
     """Every build of every master."""
     found = []
     for name, master in masters.items():
@@ -281,8 +282,8 @@ def builds_on(masters: Mapping[str, JenkinsProcess]) -> list[dict[str, object]]:
     return found
 
 
-def ask(master: JenkinsProcess, path: str, tree: str) -> dict[str, list[dict[str, object]]]:
+def ask(master: JenkinsProcess, path: str, tree: str) -> dict[str, Any]:
     answer = requests.get(master.url + path, {"tree": tree}, timeout=10)
     answer.raise_for_status()
-    found: dict[str, list[dict[str, object]]] = answer.json()
+    found: dict[str, Any] = answer.json()
     return found
