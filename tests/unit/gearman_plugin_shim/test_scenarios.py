@@ -429,3 +429,12 @@ def test_a_build_that_somebody_else_asked_for_is_joined() -> None:
     job = world.submit("build:J", "u1")
     assert ended(world, job) == "SUCCESS"
     assert len(master.posts) == 1
+
+
+def test_a_group_that_takes_one_at_a_time_tells_all_its_room() -> None:
+    world, master = make_world(executors=3)
+    told: list[c.AllowJobs] = []
+    world.do_AllowJobs = told.append  # type: ignore[assignment]
+    master.add_job("K", "linux", concurrent=False)
+    world.run(6)
+    assert [(each.total, each.capacity) for each in told] == [(1, 3)]
