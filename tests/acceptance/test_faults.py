@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from tests.acceptance.people import Site
+from tests.acceptance.people import LAYOUT, Site
 from tests.sandbox.developer import Developer
 from tests.sandbox.gerrit_git import Repository, Signature
 from tests.support.processes import wait_for
@@ -298,3 +298,22 @@ def test_what_came_while_the_server_was_dead_is_made_up_for(
     site.suite.start_server()
     site.expect_merged(approved)
     site.expect_vote(pushed, "Verified +1")
+
+
+def test_a_catastrophic_pattern_and_a_hostile_comment_stop_nobody(
+    sandbox: object, start_site: StartSite
+) -> None:
+    hostile = LAYOUT.replace(
+        "comment: (?i)^(Patch Set [0-9]+:)?\\s*recheck", "comment: ^Patch Set 1:\\s+(a|aa)+$"
+    )
+    assert hostile != LAYOUT
+    site = start_site(sandbox, layout=hostile)
+    first = site.push("acme/one", "First")
+    site.expect_vote(first, "Verified +1")
+    for _ in range(20):
+        site.gerrit.comment(first.number, "a" * 60 + "!")
+    second = site.push("acme/two", "Second")
+    site.expect_vote(second, "Verified +1", 20)
+    log = site.suite.processes["zuul-server"].log(500_000)
+    assert "A regular expression gave up" in log
+    assert "layout.yaml" in log.split("A regular expression gave up")[1].splitlines()[0]
