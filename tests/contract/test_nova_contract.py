@@ -203,7 +203,9 @@ def test_floating_ips_of_old(nova_site: NovaSite) -> None:
 def test_networks_are_found_by_name(nova_site: NovaSite) -> None:
     network = nova_site.nova().neutron.find_network("private")
     server = nova_site.boot(nics=[{"net-id": network.id}])
-    assert list(server.addresses) == ["private"]
+    # The real one's very first server has none for a moment after it is ACTIVE.
+    addresses = wait_for(lambda: nova_site.nova().servers.get(server.id).addresses)
+    assert list(addresses) == ["private"]
     with pytest.raises(nova_errors.NotFound):
         nova_site.nova().neutron.find_network("nope")
 

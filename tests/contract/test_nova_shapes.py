@@ -74,12 +74,17 @@ class Story:
             return {k: self.plain(v, k) for k, v in value.items()}
         if isinstance(value, list):
             rows = [self.plain(item, key) for item in value]
-            # Nova has them in the order of their ids, which are random.
-            return sorted(rows, key=lambda row: row["name"]) if key == "flavors" else rows
+            # These come in the order of their ids, which are random.
+            by_name = key in ("flavors", "networks")
+            return (
+                sorted(rows, key=lambda row: row.get("name") or row["label"]) if by_name else rows
+            )
         if key in _VALUES or (key == "id" and isinstance(value, int)):
             return type(value).__name__
         if not isinstance(value, str):
             return value
+        if key == "boot_roles":
+            return ",".join(sorted(value.split(",")))
         for url, word in self._urls.items():
             value = value.replace(url, word)
         for pattern, word in _REPLACED:

@@ -13,6 +13,7 @@ import os
 import shutil
 import socket
 import subprocess
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
@@ -62,18 +63,13 @@ class RealOpenStack:
             if shutil.which(program) is None:
                 raise RealOpenStackUnavailable(f"the real OpenStack needs {program}")
         CACHE.mkdir(parents=True, exist_ok=True)
-        base = self._take_ports()
         folder = CACHE / f"openstack-{REVISION}"
-        self._environment = {
-            **os.environ,
-            "OS_VENV": str(folder),
-            "OS_HOME": str(CACHE / f"openstack-run-{base}"),
-            "OS_PORT_BASE": str(base),
-            "NEUTRON_PLUGINS": "router",
-            "QUOTA_INSTANCES": str(self._instances),
-        }
+        deadline = time.monotonic() + START_SECONDS
+        while not any(self._take(base, folder) for base in BASES):
+            if time.monotonic() > deadline:
+                raise RealOpenStackUnavailable(f"no free ports from {BASES[0]} on")
+            time.sleep(1.0)
         try:
-            self._run("openstack-down", STOP_SECONDS, "--wipe")
             with contextlib.ExitStack() as stack:
                 if not (folder / ".done").exists():
                     stack.enter_context(_locked(CACHE / "openstack-install.lock"))
@@ -102,17 +98,26 @@ class RealOpenStack:
             region=self._words["OS_REGION_NAME"],
         )
 
-    def _take_ports(self) -> int:
-        for base in BASES:
-            lock = _locked(CACHE / f"openstack-{base}.lock", wait=False)
-            try:
-                self._locks.enter_context(lock)
-            except BlockingIOError:
-                continue
-            if all(_is_free(port) for port in range(base, base + PORTS)):
-                return base
-            self._locks.close()
-        raise RealOpenStackUnavailable(f"no free ports from {BASES[0]} on")
+    def _take(self, base: int, folder: Path) -> bool:
+        """Whether these ports are ours now; what a session that was killed left there is ended."""
+        try:
+            self._locks.enter_context(_locked(CACHE / f"openstack-{base}.lock", wait=False))
+        except BlockingIOError:
+            return False
+        self._environment = {
+            **os.environ,
+            "OS_VENV": str(folder),
+            "OS_HOME": str(CACHE / f"openstack-run-{base}"),
+            "OS_PORT_BASE": str(base),
+            "NEUTRON_PLUGINS": "router",
+            "QUOTA_INSTANCES": str(self._instances),
+        }
+        self._run("openstack-down", STOP_SECONDS, "--wipe")
+        if all(_is_free(port) for port in range(base, base + PORTS)):
+            return True
+        self._environment = {}
+        self._locks.close()
+        return False
 
     def _run(self, script: str, seconds: float, *arguments: str) -> str:
         """What the script says; what it does is in its own folder's log files."""
