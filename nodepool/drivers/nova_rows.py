@@ -20,9 +20,15 @@ _PUBLIC_NAMES = frozenset(("public", "Ext-Net"))
 _ID_KEYS: dict[Literal["node", "image"], str] = {"node": "node_id", "image": "snapshot_image_id"}
 #: glance's words as nova's
 _IMAGE_STATUS = {
-    **{"queued": "SAVING", "saving": "SAVING", "importing": "SAVING", "uploading": "SAVING"},
-    **{"active": "ACTIVE", "killed": "ERROR", "deactivated": "ACTIVE"},
-    **{"deleted": "DELETED", "pending_delete": "DELETED"},
+    "queued": "SAVING",
+    "saving": "SAVING",
+    "importing": "SAVING",
+    "uploading": "SAVING",
+    "active": "ACTIVE",
+    "killed": "ERROR",
+    "deactivated": "ACTIVE",
+    "deleted": "DELETED",
+    "pending_delete": "DELETED",
 }
 
 
@@ -120,9 +126,11 @@ def _each_address(
 ) -> Iterator[tuple[str, str, ipaddress.IPv4Address | ipaddress.IPv6Address]]:
     for network, rows in addresses.items():
         for row in [rows] if isinstance(rows, str) else rows:
-            plain = isinstance(row, str)
-            kind = "" if plain else str(row.get("OS-EXT-IPS:type", ""))
-            yield network, kind, ipaddress.ip_address(row if plain else row["addr"])
+            if isinstance(row, str):
+                yield network, "", ipaddress.ip_address(row)
+            else:
+                kind = str(row.get("OS-EXT-IPS:type", ""))
+                yield network, kind, ipaddress.ip_address(row["addr"])
 
 
 def read_image(row: Mapping[str, Any]) -> CloudImage:

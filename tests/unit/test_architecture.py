@@ -65,8 +65,8 @@ CATCH_ALL = ("zuul/lib/workers.py", "zuul/core/parameters.py")
 #: third-party clients stand in one place each
 CLIENTS: dict[str, tuple[str, ...]] = {
     "gear": ("zuul/lib/gearman",),
-    "paramiko": ("zuul/drivers/gerrit",),
-    "novaclient": ("nodepool/drivers/nova.py",),
+    "paramiko": ("zuul/drivers/gerrit", "nodepool/drivers/ssh"),
+    "novaclient": ("nodepool/drivers/nova",),
     "git": ("zuul/merger", "zuul/cloner"),
     "pygit2": ("zuul/merger",),
     "aiohttp": ("zuul/daemon",),

@@ -1,0 +1,109 @@
+"""One cloud's HTTP: a keystone session, novaclient and adapters on it, and the one place where
+their exceptions become nodepool's.
+
+Nothing here is logged by the client libraries at DEBUG: answers to creates hold passwords.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from keystoneauth1 import exceptions as keystone_errors
+from keystoneauth1.adapter import Adapter
+from keystoneauth1.identity import Password
+from keystoneauth1.session import Session
+from novaclient import client as nova_client  # type: ignore[import-untyped]
+from novaclient import exceptions as nova_errors
+
+from nodepool.config.values import CloudConfig
+from nodepool.drivers.nova_errors import error_of, is_trouble
+from nodepool.drivers.provider_pace import Pace
+from nodepool.errors import ProviderError, ProviderRefused, ProviderThrottled
+
+T = TypeVar("T")
+#: the oldest that all clouds have; with it a create without networks takes what there is
+MICROVERSION = "2.1"
+_MUTE = logging.Logger("nodepool.provider.http", logging.WARNING)
+#: what reading an answer that is no such answer raises
+_GARBAGE = (KeyError, TypeError, ValueError, AttributeError, IndexError)
+
+
+class Calls:
+    """Makes calls, each in its turn and with the provider's time-out."""
+
+    def __init__(self, provider: str, cloud: CloudConfig) -> None:
+        self._provider = provider
+        self.pace = Pace(cloud.rate)
+        self._session = _session(cloud)
+        where: dict[str, Any] = {
+            "session": self._session,
+            "region_name": cloud.region_name,
+            "logger": _MUTE,
+        }
+        self.nova: Any = nova_client.Client(
+            MICROVERSION,
+            **where,
+            service_type=cloud.service_type or "compute",
+            service_name=cloud.service_name,
+        )
+        self.image = Adapter(service_type="image", raise_exc=True, **where)
+        self.network = Adapter(service_type="network", raise_exc=True, **where)
+
+    def close(self) -> None:
+        self.pace.close()
+
+    def do(self, what: str, call: Callable[[], T]) -> T:
+        """Raises ProviderError or what is below it. `what` is for people."""
+        self.pace.take_turn()
+        self._log_in(what)
+        return self._guarded(what, call)
+
+    def _log_in(self, what: str) -> None:
+        """What fails before the call goes out leaves no doubt that nothing was done."""
+        try:
+            self._guarded(f"login before {what}", self._session.get_token)
+        except ProviderThrottled:
+            raise
+        except ProviderError as error:
+            raise ProviderRefused(str(error), provider=self._provider) from error
+
+    def _guarded(self, what: str, call: Callable[[], T]) -> T:
+        status: int | None = None
+        retry_after = 0.0
+        try:
+            result = call()
+        except nova_errors.ClientException as error:
+            status, text, cause = error.code, str(error.message or error), error
+            retry_after = float(getattr(error, "retry_after", 0) or 0)
+        except keystone_errors.HttpError as error:
+            status, text, cause = error.http_status, str(error), error
+            retry_after = float(getattr(error, "retry_after", 0) or 0)
+        except keystone_errors.EndpointNotFound as error:
+            raise ProviderRefused(f"{what}: {error}", provider=self._provider) from error
+        except (keystone_errors.ClientException, *_GARBAGE) as error:
+            text, cause = f"{type(error).__name__}: {error}", error
+        else:
+            self.pace.went_well()
+            return result
+        failure = error_of(self._provider, what, status or None, text, retry_after)
+        if is_trouble(failure, status or None):
+            self.pace.had_trouble(retry_after)
+        else:
+            self.pace.went_well()
+        raise failure from cause
+
+
+def _session(cloud: CloudConfig) -> Session:
+    auth = Password(
+        auth_url=cloud.auth_url or "",
+        username=cloud.username,
+        password=cloud.password.reveal() if cloud.password else None,
+        project_id=cloud.project_id,
+        project_name=None if cloud.project_id else cloud.project_name,
+        user_domain_id="default",
+        project_domain_id=None if cloud.project_id else "default",
+        default_domain_id="default",
+    )
+    return Session(auth=auth, timeout=cloud.api_timeout)

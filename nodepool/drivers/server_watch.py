@@ -1,0 +1,101 @@
+"""ServerWatch: one list of servers per provider and interval serves every launch and delete."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable
+
+from nodepool.core import events
+from nodepool.drivers.provider import Provider
+from nodepool.errors import ProviderError
+from zuul.lib import clock
+from zuul.lib.workers import Loop
+
+log = logging.getLogger("nodepool.ServerWatch")
+
+#: seconds between two lists of servers; of images and limits, between two while nothing goes on
+SERVERS_EVERY, REST_EVERY = 5.0, 60.0
+#: so long after a snapshot or an image's delete images are listed as often as servers
+IMAGES_BUSY = 60.0
+Inbox = Callable[[events.Event], None]
+
+
+class ServerWatch:
+    """Lists what one provider has, on a thread of its own, and tells all of it."""
+
+    def __init__(
+        self,
+        name: str,
+        provider: Provider,
+        inbox: Inbox,
+        *,
+        has_pool: bool = False,
+        every: float = SERVERS_EVERY,
+        rest_every: float = REST_EVERY,
+    ) -> None:
+        self._name = name
+        self._provider = provider
+        self._inbox = inbox
+        self.has_pool = has_pool
+        self._every = every
+        self._rest_every = rest_every
+        self._rest_at = 0.0
+        self._images_until = 0.0
+        self._failed = False
+        self._loop = Loop(f"watch-{name}", self._turn)
+
+    def start(self) -> None:
+        self._loop.start()
+
+    def stop(self, timeout_seconds: float = 10.0) -> bool:
+        return self._loop.stop(timeout_seconds)
+
+    def expect_images(self) -> None:
+        """A snapshot was asked for, or an image's delete."""
+        self._images_until = clock.now() + IMAGES_BUSY
+
+    def _turn(self, stopping: threading.Event) -> None:
+        try:
+            self.look()
+        except ProviderError as error:
+            if not stopping.is_set():
+                said = log.debug if self._failed else log.warning
+                said("Provider %s cannot be listed: %s", self._name, error)
+            self._failed = True
+        else:
+            if self._failed:
+                log.info("Provider %s can be listed again", self._name)
+            self._failed = False
+        stopping.wait(self._every)
+
+    def look(self) -> None:
+        """One list of servers, and of the rest what is due. Raises ProviderError."""
+        asked_at = clock.now()
+        servers = self._provider.list_servers()
+        self._inbox(events.ServersListed(self._name, servers, asked_at))
+        rest_is_due = asked_at >= self._rest_at
+        if rest_is_due or asked_at < self._images_until:
+            self._list_images()
+        if rest_is_due:
+            self._rest_at = asked_at + self._rest_every
+            self.read_limits()
+            if self.has_pool:
+                self._list_addresses()
+
+    def _list_images(self) -> None:
+        asked_at = clock.now()
+        images = self._provider.list_images()
+        if any(image.owner is not None and image.status == "SAVING" for image in images):
+            self.expect_images()
+        self._inbox(events.ImagesListed(self._name, images, asked_at))
+
+    def _list_addresses(self) -> None:
+        asked_at = clock.now()
+        addresses = self._provider.list_addresses()
+        self._inbox(events.AddressesListed(self._name, addresses, asked_at))
+
+    def read_limits(self) -> None:
+        """Raises ProviderError."""
+        asked_at = clock.now()
+        self._inbox(events.LimitsRead(self._name, self._provider.read_room(), asked_at))

@@ -1,0 +1,290 @@
+"""The cloud edge on the sandbox cloud: commands in, events out, calls counted, faults."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, TypeVar
+
+import pytest
+
+from nodepool.config.values import CloudConfig, ProviderConfig, ProviderImage
+from nodepool.core import commands, events
+from nodepool.drivers.nova import NovaProvider
+from nodepool.drivers.provider_edge import CloudCall, CloudEdge
+from nodepool.drivers.provider_keys import KeyRing
+from nodepool.model import Fault, MachineKey, Owner
+from tests.integration.nova_client import wait_for
+from tests.sandbox.nova import SandboxCloud
+from tests.sandbox.nova_settings import Times
+from zuul.lib.secret import Secret
+
+pytestmark = pytest.mark.integration
+T = TypeVar("T", bound=events.Event)
+KEY = MachineKey("node", 7, 1)
+OWNER = Owner("sandbox", KEY, "pool-1")
+
+
+class Inbox:
+    """What the core would be told."""
+
+    def __init__(self) -> None:
+        self._events: list[events.Event] = []
+        self._lock = threading.Lock()
+
+    def __call__(self, event: events.Event) -> None:
+        with self._lock:
+            self._events.append(event)
+
+    def wait(self, kind: type[T], fits: Callable[[T], bool] = lambda event: True) -> T:
+        """The first that fits, taken out with all before it that is of its kind."""
+
+        def look() -> T | None:
+            with self._lock:
+                for event in self._events:
+                    if isinstance(event, kind):
+                        self._events.remove(event)
+                        if fits(event):
+                            return event
+                        return None
+            return None
+
+        return wait_for(look)
+
+
+@pytest.fixture
+def cloud(tmp_path: Path) -> Iterator[SandboxCloud]:
+    times = Times(boot=0.02, ssh=0.0, delete=0.02, snapshot=0.02)
+    with SandboxCloud(tmp_path / "cloud", quota=5, times=times, ssh=False) as cloud:
+        yield cloud
+
+
+@pytest.fixture
+def config(cloud: SandboxCloud) -> ProviderConfig:
+    account = cloud.account()
+    return ProviderConfig(
+        name="sandbox",
+        cloud=CloudConfig(
+            auth_url=account.auth_url,
+            username=account.username,
+            password=Secret(account.password),
+            project_name=account.project_name,
+            region_name=account.region,
+            rate=0.0,
+            api_timeout=1.0,
+        ),
+        max_servers=5,
+        pool="public",
+        images=MappingProxyType({"bare": ProviderImage("bare", 1024, "base", config_drive=True)}),
+    )
+
+
+@pytest.fixture
+def inbox() -> Inbox:
+    return Inbox()
+
+
+@pytest.fixture
+def edge(config: ProviderConfig, inbox: Inbox) -> Iterator[CloudEdge]:
+    edge = CloudEdge(inbox, NovaProvider, KeyRing(), list_every=0.05)
+    edge.configure({"sandbox": config})
+    yield edge
+    edge.stop()
+
+
+def create(**more: Any) -> commands.CreateServer:
+    return commands.CreateServer(KEY, "sandbox", "bare", "node-7", OWNER, **more)
+
+
+def boot(edge: CloudEdge, inbox: Inbox) -> str:
+    edge.submit(create())
+    return inbox.wait(events.ServerCreated).server_id
+
+
+def test_a_server_from_its_create_to_its_404(
+    edge: CloudEdge, inbox: Inbox, cloud: SandboxCloud
+) -> None:
+    server_id = boot(edge, inbox)
+    listed = inbox.wait(
+        events.ServersListed, lambda e: any(s.status == "ACTIVE" for s in e.servers)
+    )
+    (server,) = listed.servers
+    assert (server.id, server.name, server.owner) == (server_id, "node-7", OWNER)
+    assert server.public_v4 == server.private_v4 == cloud.server("node-7").address
+    edge.submit(commands.ConfirmGone("sandbox", server_id))
+    assert inbox.wait(events.ServerSeen).server_id == server_id
+    edge.submit(commands.DeleteServer("sandbox", server_id))
+    inbox.wait(events.ServersListed, lambda e: e.servers == ())
+    edge.submit(commands.ConfirmGone("sandbox", server_id))
+    assert inbox.wait(events.ServerGone).server_id == server_id
+    edge.submit(commands.DeleteServer("sandbox", server_id))
+    assert inbox.wait(events.ServerGone).server_id == server_id
+    assert cloud.servers() == []
+
+
+def test_calls_of_a_nodes_life_are_few(
+    config: ProviderConfig, inbox: Inbox, cloud: SandboxCloud
+) -> None:
+    edge = CloudEdge(inbox, NovaProvider, KeyRing(), list_every=0.2)
+    edge.configure({"sandbox": replace(config, pool=None)})
+    try:
+        edge.submit(commands.DeleteServer("sandbox", boot(edge, inbox)))
+        edge.submit(commands.DeleteServer("sandbox", boot(edge, inbox)))
+        wait_for(lambda: len(cloud.requests.of("servers.delete")) == 2)
+        assert len(cloud.requests.of("servers.create")) == 2
+        found = len(cloud.requests.of("(flavors|images|token).*"))
+        assert found <= 5, "flavors, images and tokens are asked for once"
+        assert cloud.requests.of("servers.get") == []
+    finally:
+        edge.stop()
+
+
+@pytest.mark.parametrize(
+    ("knobs", "fault"),
+    [
+        ({"status": 403, "message": "Quota exceeded for instances: 1"}, Fault.QUOTA),
+        ({"status": 413, "message": "Quota exceeded for ram"}, Fault.QUOTA),
+        ({"status": 403, "message": "Policy doesn't allow it"}, Fault.REFUSED),
+        ({"status": 409}, Fault.REFUSED),
+        ({"status": 413, "retry_after": 1.0}, Fault.THROTTLED),
+        ({"status": 429, "retry_after": 1.0}, Fault.THROTTLED),
+        ({"status": 400, "message": "Can not find requested image"}, Fault.IMPOSSIBLE),
+        ({"status": 404, "message": "Image not found"}, Fault.IMPOSSIBLE),
+        ({"status": 500}, Fault.UNKNOWN),
+        ({"silent": True}, Fault.UNKNOWN),
+        ({"reset": True}, Fault.UNKNOWN),
+        ({"garbage": True}, Fault.UNKNOWN),
+    ],
+)
+def test_a_create_that_fails(
+    edge: CloudEdge, inbox: Inbox, cloud: SandboxCloud, knobs: dict[str, Any], fault: Fault
+) -> None:
+    cloud.faults.add("servers.create", times=1, **knobs)
+    edge.submit(create())
+    failed = inbox.wait(events.CreateFailed)
+    assert (failed.key, failed.fault) == (KEY, fault)
+    assert len(cloud.requests.of("servers.create")) <= 1, "it is the core that tries again"
+    assert boot(edge, inbox)
+
+
+def test_a_failed_login_leaves_no_doubt(edge: CloudEdge, inbox: Inbox, cloud: SandboxCloud) -> None:
+    inbox.wait(events.ServersListed)
+    cloud.expire_tokens()
+    fault = cloud.faults.add("token", status=500)
+    edge.submit(create(az="nova"))
+    failed = inbox.wait(events.CreateFailed)
+    assert failed.fault in (Fault.REFUSED, Fault.UNKNOWN)
+    assert cloud.servers() == []
+    cloud.faults.remove(fault)
+
+
+def test_the_accounts_quota_is_read(edge: CloudEdge, inbox: Inbox) -> None:
+    assert inbox.wait(events.LimitsRead).room == 5
+    boot(edge, inbox)
+    edge.submit(commands.ReadLimits("sandbox"))
+    assert inbox.wait(events.LimitsRead).room == 4
+
+
+def test_floating_ips_come_and_go(edge: CloudEdge, inbox: Inbox, cloud: SandboxCloud) -> None:
+    server_id = boot(edge, inbox)
+    inbox.wait(events.ServersListed, lambda e: any(s.status == "ACTIVE" for s in e.servers))
+    edge.submit(commands.AttachAddress(KEY, "sandbox", server_id, OWNER))
+    attached = inbox.wait(events.AddressAttached)
+    assert attached.address in cloud.floating_ips()
+    listed = inbox.wait(
+        events.ServersListed, lambda e: any(s.public_v4 == attached.address for s in e.servers)
+    )
+    assert listed.servers[0].private_v4 != attached.address
+    edge.submit(commands.DeleteAddress("sandbox", attached.floating_ip))
+    edge.submit(commands.DeleteServer("sandbox", server_id))
+    inbox.wait(events.ServersListed, lambda e: e.servers == ())
+    assert cloud.floating_ips() == {}
+
+
+def test_images_and_key_pairs(edge: CloudEdge, inbox: Inbox, cloud: SandboxCloud) -> None:
+    key = MachineKey("image", 3)
+    owner = Owner("sandbox", key, "pool-1")
+    edge.submit(replace(create(keypair="template-3"), key=key, owner=owner))
+    server_id = inbox.wait(events.ServerCreated).server_id
+    assert cloud.keypairs() == ["template-3"]
+    inbox.wait(events.ServersListed, lambda e: any(s.status == "ACTIVE" for s in e.servers))
+    edge.submit(commands.TakeSnapshot(3, "sandbox", server_id, "snap", owner, (("a", "b"),)))
+    image_id = inbox.wait(events.SnapshotTaken).external_id
+    listed = inbox.wait(
+        events.ImagesListed,
+        lambda e: any(i.id == image_id and i.status == "ACTIVE" for i in e.images),
+    )
+    assert next(i.owner for i in listed.images if i.id == image_id) == owner
+    edge.submit(commands.DeleteKeypair(3, "sandbox", "template-3"))
+    inbox.wait(events.KeypairGone)
+    assert cloud.keypairs() == []
+    edge.submit(commands.DeleteImage(3, "sandbox", image_id))
+    inbox.wait(events.ImageGone)
+    assert [image.name for image in cloud.images()] == ["base"]
+
+
+@pytest.mark.parametrize("status", [409, 500])
+def test_a_refused_delete_is_told(
+    edge: CloudEdge, inbox: Inbox, cloud: SandboxCloud, status: int
+) -> None:
+    server_id = boot(edge, inbox)
+    cloud.faults.add("servers.delete", times=1, status=status)
+    edge.submit(commands.DeleteServer("sandbox", server_id))
+    failed = inbox.wait(events.DeleteFailed)
+    assert failed.fault is (Fault.REFUSED if status == 409 else Fault.UNKNOWN)
+
+
+def test_servers_that_go_wrong_are_listed(
+    edge: CloudEdge, inbox: Inbox, cloud: SandboxCloud
+) -> None:
+    cloud.faults.boot(times=1, error="No valid host")
+    boot(edge, inbox)
+    inbox.wait(events.ServersListed, lambda e: any(s.status == "ERROR" for s in e.servers))
+    cloud.faults.boot(times=1, no_address=True)
+    other = boot(edge, inbox)
+    listed = inbox.wait(
+        events.ServersListed,
+        lambda e: any(s.id == other and s.status == "ACTIVE" for s in e.servers),
+    )
+    assert next(s.public_v4 for s in listed.servers if s.id == other) is None
+    cloud.vanish(other)
+    inbox.wait(events.ServersListed, lambda e: all(s.id != other for s in e.servers))
+
+
+def test_a_cloud_that_does_not_answer_is_listed_again(
+    edge: CloudEdge, inbox: Inbox, cloud: SandboxCloud, caplog: pytest.LogCaptureFixture
+) -> None:
+    cloud.faults.add("servers.list", times=2, status=503)
+    wait_for(lambda: "can be listed again" in caplog.text or caplog.set_level("INFO"))
+    assert caplog.text.count("cannot be listed") == 1
+    inbox.wait(events.ServersListed)
+
+
+def test_another_configuration_of_the_same_cloud_keeps_the_client(
+    edge: CloudEdge, inbox: Inbox, config: ProviderConfig, cloud: SandboxCloud
+) -> None:
+    inbox.wait(events.LimitsRead)
+    edge.configure({"sandbox": replace(config, max_servers=2)})
+    boot(edge, inbox)
+    assert len(cloud.requests.of("token")) == 1
+    edge.configure({})
+    edge.submit(create())
+    assert inbox.wait(events.CreateFailed).fault is Fault.REFUSED
+
+
+def test_nothing_secret_is_logged(
+    edge: CloudEdge, inbox: Inbox, cloud: SandboxCloud, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    boot(edge, inbox)
+    cloud.faults.add("servers.create", times=1, status=500)
+    call: CloudCall = create(keypair="pair")
+    edge.submit(call)
+    inbox.wait(events.CreateFailed)
+    assert "CreateServer failed in provider sandbox" in caplog.text
+    for word in ("demopw", "adminPass", "PRIVATE KEY", "gAAAA"):
+        assert word not in caplog.text
