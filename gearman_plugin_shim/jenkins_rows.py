@@ -33,7 +33,8 @@ _COMPUTER: Final = (
 )
 _JOB: Final = (
     "name,url,buildable,color,concurrentBuild,labelExpression,lastBuild[number],"
-    "property[parameterDefinitions[name]],actions[parameterDefinitions[name]]"
+    # `actions` tells the same again, and this is most of the answer.
+    "property[parameterDefinitions[name]]"
 )
 #: folders within folders, as deep as anybody nests them
 _DEPTH: Final = 6
@@ -258,9 +259,8 @@ def _last_build(row: Mapping[str, Any]) -> int | None:
 
 def _declared(row: Mapping[str, Any]) -> frozenset[str]:
     names: set[str] = set()
-    for key in ("property", "actions"):
-        for part in _rows(row.get(key)):
-            names |= _names(part.get("parameterDefinitions"))
+    for part in _rows(row.get("property")):
+        names |= _names(part.get("parameterDefinitions"))
     return frozenset(names)
 
 
