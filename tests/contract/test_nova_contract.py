@@ -203,6 +203,7 @@ def test_floating_ips_of_old(nova_site: NovaSite) -> None:
 def test_networks_are_found_by_name(nova_site: NovaSite) -> None:
     network = nova_site.nova().neutron.find_network("private")
     server = nova_site.boot(nics=[{"net-id": network.id}])
+    assert server.status == "ACTIVE"
     ports = nova_site.ask("GET", f"/v2.0/ports?device_id={server.id}", "network").json()["ports"]
     assert [port["network_id"] for port in ports] == [network.id]
     with pytest.raises(nova_errors.NotFound):
