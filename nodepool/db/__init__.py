@@ -1,0 +1,1 @@
+"""The database: nodes, images and holds on disk, and which daemon may write them."""
