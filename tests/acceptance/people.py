@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 from pathlib import Path
 from typing import Any
@@ -91,17 +92,23 @@ class Site:
     def review(self, upload: Upload) -> Review:
         return read_review(self.endpoint, upload.number)
 
+    def find_review(self, upload: Upload) -> Review | None:
+        """None while the server's index does not have the change yet."""
+        with contextlib.suppress(LookupError):
+            return self.review(upload)
+        return None
+
     def expect_vote(self, upload: Upload, vote: str, seconds: float = 60) -> Review:
         def look() -> Review | None:
-            review = self.review(upload)
-            return review if f"{vote} by zuul" in review.votes else None
+            review = self.find_review(upload)
+            return review if review and f"{vote} by zuul" in review.votes else None
 
         return wait_for(look, f"vote {vote}", seconds, lambda: self.explain(upload))
 
     def expect_merged(self, upload: Upload, seconds: float = 90) -> Review:
         def look() -> Review | None:
-            review = self.review(upload)
-            return review if review.status == "MERGED" else None
+            review = self.find_review(upload)
+            return review if review and review.status == "MERGED" else None
 
         return wait_for(look, "merge", seconds, lambda: self.explain(upload))
 
@@ -117,7 +124,7 @@ class Site:
         return wait_for(look, f"item {key} in {pipeline}", 30, self.suite.logs)
 
     def explain(self, upload: Upload) -> str:
-        return f"{self.review(upload)}\n{self.suite.logs()}"
+        return f"{self.find_review(upload)}\n{self.suite.logs()}"
 
     def build_logs(self) -> str:
         """What the builds printed, all of them."""
