@@ -1,0 +1,187 @@
+"""Several daemons on one database, commits in doubt, and a database that goes away."""
+
+from __future__ import annotations
+
+import contextlib
+import sqlite3
+from collections.abc import Iterator
+
+import pytest
+import sqlalchemy as sa
+
+from nodepool.core.commands import SaveNode
+from nodepool.core.events import RowChanged
+from nodepool.db.database import StoreUnavailable
+from nodepool.db.lease import LeaseLost
+from nodepool.db.store import Store
+from nodepool.errors import StoreError
+from nodepool.model import NodeState
+from tests.integration.nodepool_databases import Postgres, emptied
+from tests.integration.nodepool_store_world import TTL, Site, new_node
+
+
+def test_the_second_stands_by_and_takes_over(site: Site) -> None:
+    second = site.new_lease("two")
+    assert not second.take()
+    site.clock.time += TTL - 1
+    site.lease.renew()
+    assert not second.take()
+    site.clock.time += TTL - 1
+    site.store.commit([SaveNode(new_node(site), None)])  # a sign of life as well
+    assert not second.take()
+    site.clock.time += TTL - 0.1
+    assert not second.take()
+    site.clock.time += 0.2
+    assert second.take()
+    with pytest.raises(LeaseLost):
+        site.lease.renew()
+    with pytest.raises(LeaseLost):
+        site.store.commit([SaveNode(new_node(site), None)])
+    with pytest.raises(LeaseLost):
+        site.store.take_requests()
+    with pytest.raises(LeaseLost):
+        site.store.load()
+    nodes, _, _ = site.new_store(second).load()
+    assert len(nodes) == 1
+
+
+def test_of_two_that_stand_by_one_takes_over(site: Site) -> None:
+    others = [site.new_lease("two"), site.new_lease("three")]
+    assert not any(other.take() for other in others)
+    site.clock.time += TTL
+    assert [other.take() for other in others] == [True, False]
+
+
+def test_released_is_free_at_once(site: Site) -> None:
+    second = site.new_lease("two")
+    assert not second.take()
+    site.lease.release()
+    site.lease.release()
+    assert second.take()
+    with pytest.raises(LeaseLost):
+        site.store.commit([SaveNode(new_node(site), None)])
+
+
+def test_a_lease_whose_answer_was_lost_is_still_ours(site: Site) -> None:
+    site.lease.token = None
+    assert site.lease.take()
+    site.store.commit([SaveNode(new_node(site), None)])
+
+
+def test_who_stands_by_counts_anew_after_an_outage(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    second = site.new_lease("two")
+    assert not second.take()
+    site.clock.time += TTL
+    with monkeypatch.context() as patch:
+        patch.setattr(site.database, "read", _away)
+        with pytest.raises(StoreUnavailable):
+            second.take()
+    # Nobody could show that it lived meanwhile.
+    assert not second.take()
+    site.clock.time += TTL
+    assert second.take()
+
+
+@contextlib.contextmanager
+def _away() -> Iterator[sa.Connection]:
+    raise StoreUnavailable("no route to host")
+    yield
+
+
+def test_a_commit_whose_answer_was_lost_is_not_done_twice(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    old = new_node(site)
+    site.store.commit([SaveNode(old, None)])
+    site.set_state(old.id, NodeState.HOLD, "mine")
+    write, lost = site.database.write, [1]
+
+    @contextlib.contextmanager
+    def answer_is_lost() -> Iterator[sa.Connection]:
+        with write() as connection:
+            yield connection
+        if lost:
+            lost.clear()
+            raise StoreUnavailable("server closed the connection")
+
+    monkeypatch.setattr(site.database, "write", answer_is_lost)
+    rows = [SaveNode(new_node(site), None), SaveNode(old, NodeState.BUILDING)]
+    told = site.store.commit(rows)
+    assert told == [RowChanged(old.id, NodeState.HOLD, "mine")]
+    assert len(site.clock.pauses) == 1
+    assert site.store.commit([SaveNode(new_node(site), None)]) == []
+    assert len(site.new_store(site.lease).load()[0]) == 3
+
+
+def test_an_outage_is_waited_out(site: Site, caplog: pytest.LogCaptureFixture) -> None:
+    if not site.url.startswith("sqlite"):
+        pytest.skip("this way to be away is SQLite's")
+    path = site.url.removeprefix("sqlite:///")
+    other = sqlite3.connect(path, isolation_level=None)
+    pause = site.clock.pause
+
+    def wait(seconds: float) -> None:
+        pause(seconds)
+        if site.clock.time > 3:
+            other.rollback()
+
+    store = Store(site.database, site.lease, 60.0, wait, site.clock)
+    try:
+        store.load()
+        other.execute("BEGIN IMMEDIATE")
+        store.commit([SaveNode(new_node(site), None)])
+    finally:
+        other.close()
+    assert site.clock.pauses[:3] == [0.25, 0.5, 1.0]
+    assert "Database away, trying again" in caplog.text
+    assert "Database is back" in caplog.text
+    assert len(site.new_store(site.lease).load()[0]) == 1
+
+
+def test_patience_has_an_end_and_a_stop_cuts_it_short(site: Site) -> None:
+    if not site.url.startswith("sqlite"):
+        pytest.skip("this way to be away is SQLite's")
+    store = Store(site.database, site.lease, 4.0, site.clock.pause, site.clock)
+    store.load()
+    stopping = Store(site.database, site.lease, 60.0, lambda seconds: True, site.clock)
+    stopping.load()
+    rows = [SaveNode(new_node(site), None)]
+    other = sqlite3.connect(site.url.removeprefix("sqlite:///"), isolation_level=None)
+    try:
+        other.execute("BEGIN IMMEDIATE")
+        with pytest.raises(StoreError, match=r"tried \d+ times"):
+            store.commit(rows)
+        assert site.clock.pauses == [0.25, 0.5, 1.0, 2.0]
+        with pytest.raises(StoreUnavailable):
+            stopping.commit(rows)
+        other.rollback()
+    finally:
+        other.close()
+    assert site.new_store(site.lease).load()[0] == []
+
+
+def test_a_server_that_is_stopped_and_started(postgres: Postgres) -> None:
+    with emptied(postgres.url("postgres")) as url:
+        site = Site(url)
+        pause, down = site.clock.pause, [True]
+
+        def wait(seconds: float) -> None:
+            pause(seconds)
+            if len(site.clock.pauses) == 3 and down:
+                down.clear()
+                postgres.start()
+
+        try:
+            store = Store(site.database, site.lease, 600.0, wait, site.clock)
+            store.load()
+            postgres.stop()
+            assert store.commit([SaveNode(new_node(site), None)]) == []
+            assert len(site.clock.pauses) == 3
+            assert site.only().id == 1
+            site.lease.renew()
+        finally:
+            if down:
+                postgres.start()
+            site.database.close()

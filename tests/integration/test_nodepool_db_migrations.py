@@ -1,0 +1,109 @@
+"""From no database, or one of an earlier era, to the tables of today."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+
+from nodepool.core.commands import SaveNode
+from nodepool.db.database import Database
+from nodepool.db.schema import DAEMON, METADATA
+from nodepool.errors import StoreError
+from nodepool.model import NodeState, Presence
+from tests.integration.nodepool_store_world import Site
+from zuul.lib.secret import Secret
+
+
+def test_migrations_arrive_at_the_schema(site: Site) -> None:
+    site.database.migrate()  # nothing is left to do
+    known = site.store.nodepool_id()
+    assert len(known) == 32
+    with site.database.read() as connection:
+        context = MigrationContext.configure(
+            connection, opts={"version_table": "nodepool_schema_version"}
+        )
+        assert compare_metadata(context, METADATA) == []
+    assert site.new_store(site.lease).nodepool_id() == known
+
+
+def test_a_newer_schema_is_refused(site: Site) -> None:
+    with site.database.write() as connection:
+        connection.execute(sa.text("UPDATE nodepool_schema_version SET version_num = '9999'"))
+    with pytest.raises(StoreError, match="another version of nodepool"):
+        site.database.migrate()
+
+
+ERA_B = """
+CREATE TABLE node (id INTEGER NOT NULL PRIMARY KEY, provider_name VARCHAR(255) NOT NULL,
+ label_name VARCHAR(255) NOT NULL, target_name VARCHAR(255) NOT NULL, hostname VARCHAR(255),
+ nodename VARCHAR(255), external_id VARCHAR(255), az VARCHAR(255), ip VARCHAR(255),
+ ip_private VARCHAR(255), state INTEGER, state_time INTEGER);
+CREATE INDEX ix_node_hostname ON node (hostname);
+CREATE TABLE subnode (id INTEGER NOT NULL PRIMARY KEY, node_id INTEGER NOT NULL,
+ hostname VARCHAR(255), external_id VARCHAR(255), ip VARCHAR(255), ip_private VARCHAR(255),
+ state INTEGER, state_time INTEGER);
+CREATE TABLE snapshot_image (id INTEGER NOT NULL PRIMARY KEY, provider_name VARCHAR(255) NOT NULL,
+ image_name VARCHAR(255) NOT NULL, hostname VARCHAR(255), version INTEGER,
+ external_id VARCHAR(255), server_external_id VARCHAR(255), state INTEGER, state_time INTEGER);
+INSERT INTO node VALUES (41, 'cloud', 'bare', 'jenkins', 'n-41.example.org', 'n-41', 's-41', 'z',
+ '192.0.2.1', '10.0.0.1', 2, 1400000000);
+INSERT INTO node VALUES (42, 'cloud', 'bare', 'jenkins', NULL, NULL, NULL, NULL, NULL, NULL, 1,
+ 1400000001);
+INSERT INTO subnode VALUES (8, 41, 'n-41-8', 's-8', '192.0.2.2', NULL, 2, 1400000000);
+INSERT INTO subnode VALUES (9, 41, 'n-41-9', NULL, NULL, NULL, 1, 1400000000);
+INSERT INTO snapshot_image VALUES (5, 'cloud', 'precise', 'precise-1', 1399999999, 'i-5', NULL, 2,
+ 1399999999)
+"""
+
+
+def test_a_database_of_an_earlier_era_is_taken_over(database_url: str) -> None:
+    engine = sa.create_engine(database_url)
+    with engine.begin() as connection:
+        for statement in ERA_B.split(";"):
+            connection.exec_driver_sql(statement)
+    engine.dispose()
+    site = Site(database_url)
+    try:
+        nodes, images, holds = site.new_store(site.lease).load()
+        assert (site.store.next_node(), site.store.next_image()) == (43, 6)
+        test_migrations_arrive_at_the_schema(site)
+        ready, building = nodes
+        assert (ready.state, ready.registered, ready.nodename) == (NodeState.READY, True, "n-41")
+        assert [machine.presence for machine in ready.machines] == [
+            *(Presence.EXISTS, Presence.EXISTS, Presence.ASKED)
+        ]
+        assert (building.id, building.machines[0].presence) == (42, Presence.ASKED)
+        image = images[0]
+        assert (image.presence, image.machine.presence) == (Presence.EXISTS, Presence.GONE)
+        assert image.proven
+        assert holds == {}
+        moved = ready.with_machine(1, replace(ready.machines[1], ip="192.0.2.9"))
+        assert site.store.commit([SaveNode(moved, NodeState.READY)]) == []
+        assert site.new_store(site.lease).load()[0][0] == moved
+    finally:
+        site.database.close()
+
+
+def test_a_database_that_cannot_be_opened_is_told_without_its_password() -> None:
+    for text in ("no url", "nonsense://nodepool:hunter2@127.0.0.1/x"):
+        with pytest.raises(StoreError) as caught:
+            Database(Secret(text))
+        assert "hunter2" not in str(caught.value)
+
+
+def test_the_file_is_for_its_owner_alone(tmp_path: Path) -> None:
+    path = tmp_path / "folder" / "nodepool.sqlite"
+    database = Database(Secret(f"sqlite:///{path}"))
+    database.migrate()
+    database.close()
+    assert path.stat().st_mode & 0o777 == 0o600
+
+
+def test_the_daemons_row_is_one(site: Site) -> None:
+    with site.database.read() as connection:
+        assert connection.scalar(sa.select(sa.func.count()).select_from(DAEMON)) == 1
