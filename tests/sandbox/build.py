@@ -1,8 +1,8 @@
 """What a Jenkins job of the sandbox runs as its shell step: fetch what the gate prepared, build.
 
 `python -m tests.sandbox.build --git-base URL -- COMMAND...`: the projects are laid out side by side
-below the current folder, as ZUUL_* of the environment say, and the command runs there. Ends with the
-command's exit status, or 75 if something could not be fetched.
+below the current folder, as ZUUL_* of the environment say, and the command runs there. Ends with
+the command's exit status, or 75 if something could not be fetched.
 """
 
 from __future__ import annotations
