@@ -35,6 +35,7 @@ class Calls:
 
     def __init__(self, provider: str, cloud: CloudConfig) -> None:
         self._provider = provider
+        self._has_address = bool(cloud.auth_url)
         self.pace = Pace(cloud.rate)
         self._session = _session(cloud)
         where: dict[str, Any] = {
@@ -62,6 +63,9 @@ class Calls:
 
     def _log_in(self, what: str) -> None:
         """What fails before the call goes out leaves no doubt that nothing was done."""
+        if not self._has_address:
+            text = "The provider has no auth-url, and clouds.yaml is not read"
+            raise ProviderRefused(text, provider=self._provider)
         try:
             self._guarded(f"login before {what}", self._session.get_token)
         except ProviderThrottled:

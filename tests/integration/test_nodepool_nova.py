@@ -276,6 +276,18 @@ def test_another_configuration_of_the_same_cloud_keeps_the_client(
     assert inbox.wait(events.CreateFailed).fault is Fault.REFUSED
 
 
+def test_a_provider_without_an_address_says_so(inbox: Inbox, config: ProviderConfig) -> None:
+    edge = CloudEdge(inbox, NovaProvider, KeyRing())
+    edge.configure({"sandbox": replace(config, cloud=CloudConfig(cloud="named", rate=0.0))})
+    try:
+        edge.submit(create(external_id="image"))
+        failed = inbox.wait(events.CreateFailed)
+        assert failed.fault is Fault.REFUSED
+        assert "no auth-url" in failed.text
+    finally:
+        edge.stop()
+
+
 def test_nothing_secret_is_logged(
     edge: CloudEdge, inbox: Inbox, cloud: SandboxCloud, caplog: pytest.LogCaptureFixture
 ) -> None:
