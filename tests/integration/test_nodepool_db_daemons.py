@@ -52,6 +52,32 @@ def test_of_two_that_stand_by_one_takes_over(site: Site) -> None:
     assert [other.take() for other in others] == [True, False]
 
 
+def test_a_race_for_a_free_lease_has_one_winner(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    site.lease.release()
+    second, third = site.new_lease("two"), site.new_lease("three")
+    read = site.database.read
+
+    @contextlib.contextmanager
+    def third_comes_between() -> Iterator[sa.Connection]:
+        with read() as connection:
+            yield connection
+        monkeypatch.setattr(site.database, "read", read)
+        assert third.take()
+
+    monkeypatch.setattr(site.database, "read", third_comes_between)
+    assert not second.take()
+    third.renew()
+
+
+def test_writers_of_sqlite_wait_for_each_other_from_the_start(site: Site) -> None:
+    if not site.url.startswith("sqlite"):
+        pytest.skip("others lock rows")
+    with site.database.write(), pytest.raises(StoreUnavailable), site.database.write():
+        pass
+
+
 def test_released_is_free_at_once(site: Site) -> None:
     second = site.new_lease("two")
     assert not second.take()
