@@ -15,6 +15,7 @@ def read_requirements(name: str) -> list[str]:
 TEST = [
     "asyncssh>=2.24",
     "coverage>=7.6",
+    "psycopg[binary]>=3.2",
     "hypothesis>=6.150",
     "pytest>=8.3",
     "pytest-timeout>=2.3",

@@ -258,10 +258,16 @@ def _last_build(row: Mapping[str, Any]) -> int | None:
 
 
 def _declared(row: Mapping[str, Any]) -> frozenset[str]:
-    names: set[str] = set()
-    for part in _rows(row.get("property")):
-        names |= _names(part.get("parameterDefinitions"))
-    return frozenset(names)
+    """Names of the parameters that a POST may set.
+
+    A Hudson may list the property twice, the second time as its project has it: that one counts.
+    """
+    lists = [
+        part["parameterDefinitions"]
+        for part in _rows(row.get("property"))
+        if part.get("parameterDefinitions") is not None
+    ]
+    return frozenset(_names(lists[-1])) if lists else frozenset()
 
 
 def parse_job_config(text: bytes) -> JobConfig | None:
