@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol
@@ -39,6 +40,10 @@ log = logging.getLogger("zuul.Server")
 
 #: how long the start waits for the Gearman server to answer
 GEARMAN_SECONDS = 30.0
+#: how long workers of our own server have to come back after a restart, and how long no new one
+#: must have come
+WORKERS_SECONDS = 30.0
+STABLE_SECONDS = 5.0
 
 
 class _Part(Protocol):
@@ -103,6 +108,10 @@ class Server:
         web = WebServer(config, thread)
         self._start("web server", web)
         self._start("heard keeper", HeardKeeper(config.zuul.state_dir, self._heard_until))
+        if heard and config.gearman_server.start:
+            # Its workers lost their server with our last run: builds of what happened meanwhile
+            # must not find them missing (contract zuul.md 5.2).
+            wait_for_workers(admin)
         for driver in self._gerrits.values():
             self._start(f"connection {driver.name}", driver)
         self._replay_saved_events()
@@ -192,6 +201,23 @@ class Server:
         saved = write_events(self._config.zuul.state_dir, [item.event for item in held])
         if saved:
             log.info("Events are saved for the next start %s", fields(events=saved))
+
+
+def wait_for_workers(admin: AdminClient) -> None:
+    """Until the set of functions has been the same for a while; not for ever."""
+    deadline = time.monotonic() + WORKERS_SECONDS
+    before: frozenset[str] = frozenset()
+    since = time.monotonic()
+    while time.monotonic() < min(deadline, since + STABLE_SECONDS):
+        time.sleep(0.25)
+        try:
+            status = admin.status()
+        except OSError as error:
+            log.warning("The Gearman server does not tell its functions: %s", error)
+            continue
+        now = frozenset(name for name, function in status.items() if function.workers)
+        if now != before:
+            before, since = now, time.monotonic()
 
 
 def report_options(config: ZuulConfig) -> ReportOptions:
