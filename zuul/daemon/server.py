@@ -203,13 +203,17 @@ class Server:
             log.info("Events are saved for the next start %s", fields(events=saved))
 
 
-def wait_for_workers(admin: AdminClient) -> None:
+def wait_for_workers(
+    admin: AdminClient,
+    clock: Callable[[], float] = time.monotonic,
+    pause: Callable[[float], object] = time.sleep,
+) -> None:
     """Until the set of functions has been the same for a while; not for ever."""
-    deadline = time.monotonic() + WORKERS_SECONDS
+    deadline = clock() + WORKERS_SECONDS
     before: frozenset[str] = frozenset()
-    since = time.monotonic()
-    while time.monotonic() < min(deadline, since + STABLE_SECONDS):
-        time.sleep(0.25)
+    since = clock()
+    while clock() < min(deadline, since + STABLE_SECONDS):
+        pause(0.25)
         try:
             status = admin.status()
         except OSError as error:
@@ -217,7 +221,7 @@ def wait_for_workers(admin: AdminClient) -> None:
             continue
         now = frozenset(name for name, function in status.items() if function.workers)
         if now != before:
-            before, since = now, time.monotonic()
+            before, since = now, clock()
 
 
 def report_options(config: ZuulConfig) -> ReportOptions:
