@@ -187,6 +187,9 @@ class CloudImage:
     #: nova's words: SAVING, ACTIVE, ERROR ...
     status: str
     owner: Owner | None = None
+    name: str = ""
+    #: made of a server, by us or by somebody else
+    is_snapshot: bool = False
 
 
 class Fault(Enum):

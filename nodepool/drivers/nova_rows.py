@@ -136,7 +136,13 @@ def _each_address(
 def read_image(row: Mapping[str, Any]) -> CloudImage:
     word = str(row["status"])
     status = _IMAGE_STATUS.get(word.lower(), word.upper())
-    return CloudImage(str(row["id"]), status, read_mark(row.get(MARK)))
+    return CloudImage(
+        id=str(row["id"]),
+        status=status,
+        owner=read_mark(row.get(MARK)),
+        name=str(row.get("name") or ""),
+        is_snapshot=row.get("image_type") == "snapshot",
+    )
 
 
 def read_floating_ip(row: Mapping[str, Any]) -> FloatingIp:
