@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
+from tests.sandbox import children
 from tests.sandbox.gerrit_git import ZERO, Repository
 
 FLUSH = b"0000"
@@ -143,28 +144,17 @@ async def _read_commands(reader: ByteReader) -> tuple[list[RefCommand], set[str]
 
 async def _store_pack(path: Path, reader: ByteReader) -> str | None:
     """Feed the pack to git; answers what is wrong with it, or None."""
-    process = await asyncio.create_subprocess_exec(
-        "git",
-        f"--git-dir={path}",
-        "index-pack",
-        "--stdin",
-        "--fix-thin",
-        stdin=asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.DEVNULL,
-        stderr=asyncio.subprocess.PIPE,
-        env=clean_environment(),
-    )
-    feeder = asyncio.ensure_future(_feed(reader, process))
-    try:
-        assert process.stderr is not None
-        said = await asyncio.wait_for(process.stderr.read(), PACK_SECONDS)
-        code = await process.wait()
-    finally:
-        feeder.cancel()
-        await asyncio.gather(feeder, return_exceptions=True)
-        if process.returncode is None:
-            process.kill()
-            await process.wait()
+    argv = ("git", f"--git-dir={path}", "index-pack", "--stdin", "--fix-thin")
+    nowhere = asyncio.subprocess.DEVNULL
+    async with children.child(*argv, stdout=nowhere, env=clean_environment()) as process:
+        feeder = asyncio.ensure_future(_feed(reader, process))
+        try:
+            assert process.stderr is not None
+            said = await asyncio.wait_for(process.stderr.read(), PACK_SECONDS)
+            code = await process.wait()
+        finally:
+            feeder.cancel()
+            await asyncio.gather(feeder, return_exceptions=True)
     return None if code == 0 else said.decode("utf-8", "replace")
 
 
@@ -210,23 +200,10 @@ async def answer_upload(path: Path, request: bytes, protocol: str | None) -> byt
 async def _upload_pack(
     path: Path, arguments: list[str], request: bytes, protocol: str | None
 ) -> bytes:
-    process = await asyncio.create_subprocess_exec(
-        "git",
-        "upload-pack",
-        "--stateless-rpc",
-        *arguments,
-        str(path),
-        stdin=asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.DEVNULL,
-        env=clean_environment(protocol),
-    )
-    try:
+    argv = ("git", "upload-pack", "--stateless-rpc", *arguments, str(path))
+    nowhere = asyncio.subprocess.DEVNULL
+    async with children.child(*argv, stderr=nowhere, env=clean_environment(protocol)) as process:
         out, _err = await asyncio.wait_for(process.communicate(request), PACK_SECONDS)
-    finally:
-        if process.returncode is None:
-            process.kill()
-            await process.wait()
     return out
 
 

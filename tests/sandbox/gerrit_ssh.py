@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 import asyncssh
 
-from tests.sandbox import gerrit_push
+from tests.sandbox import children, gerrit_push
 from tests.sandbox.gerrit_commands import Answer, Commands, split_command
 from tests.sandbox.gerrit_events import EventStream
 from tests.sandbox.gerrit_faults import Faults
@@ -194,26 +194,18 @@ class SshSide:
     async def _upload(
         self, process: asyncssh.SSHServerProcess[bytes], repository: Repository
     ) -> int:
-        child = await asyncio.create_subprocess_exec(
-            "git",
-            "upload-pack",
-            str(repository.path),
-            stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.DEVNULL,
-            env=clean_environment(process.env.get("GIT_PROTOCOL")),
-        )
-        assert child.stdin is not None and child.stdout is not None
-        feeder = asyncio.ensure_future(_copy(process.stdin, child.stdin))
-        try:
-            await _copy(child.stdout, process.stdout)
-            return await child.wait()
-        finally:
-            feeder.cancel()
-            await asyncio.gather(feeder, return_exceptions=True)
-            if child.returncode is None:
-                child.kill()
-                await child.wait()
+        argv = ("git", "upload-pack", str(repository.path))
+        environment = clean_environment(process.env.get("GIT_PROTOCOL"))
+        nowhere = asyncio.subprocess.DEVNULL
+        async with children.child(*argv, stderr=nowhere, env=environment) as child:
+            assert child.stdin is not None and child.stdout is not None
+            feeder = asyncio.ensure_future(_copy(process.stdin, child.stdin))
+            try:
+                await _copy(child.stdout, process.stdout)
+                return await child.wait()
+            finally:
+                feeder.cancel()
+                await asyncio.gather(feeder, return_exceptions=True)
 
 
 async def _copy(reader: ByteReader, writer: ByteWriter) -> None:

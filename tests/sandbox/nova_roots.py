@@ -67,14 +67,12 @@ class Roots:
         script = root / "var/lib/user-data"
         script.write_bytes(server.user_data)
         script.chmod(0o755)
-        child = await self.side.start(
-            server,
-            "root",
-            "/var/lib/user-data",
-            stdout=asyncio.subprocess.DEVNULL,
-            stderr=asyncio.subprocess.DEVNULL,
-        )
-        await child.communicate()
+        nowhere = asyncio.subprocess.DEVNULL
+        script_path = "/var/lib/user-data"
+        async with self.side.start(
+            server, "root", script_path, stdout=nowhere, stderr=nowhere
+        ) as child:
+            await child.communicate()
 
     async def kill(self, server: Server) -> None:
         """End all that runs in it."""

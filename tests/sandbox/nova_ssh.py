@@ -6,13 +6,14 @@ import asyncio
 import contextlib
 import logging
 import posixpath
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, Protocol
 
 import asyncssh
 
-from tests.sandbox import nova_guest
+from tests.sandbox import children, nova_guest
 from tests.sandbox.nova_model import Server
 
 log = logging.getLogger("sandbox.nova.ssh")
@@ -105,29 +106,23 @@ class SshSide:
     async def _run(self, server: Server, process: asyncssh.SSHServerProcess[bytes]) -> int:
         username = process.get_extra_info("username")
         merged = process.get_terminal_type() is not None
-        child = await self.start(
-            server,
-            username,
-            process.command or "",
-            stderr=asyncio.subprocess.STDOUT if merged else asyncio.subprocess.PIPE,
-        )
-        assert child.stdin is not None and child.stdout is not None
-        readers = [asyncio.ensure_future(_copy(child.stdout, process.stdout))]
-        if child.stderr is not None:
-            readers.append(asyncio.ensure_future(_copy(child.stderr, process.stderr)))
-        feeder = asyncio.ensure_future(_feed(process.stdin, child.stdin))
-        try:
-            code = await child.wait()
-            await asyncio.wait(readers, timeout=LAST_WORDS_SECONDS)
-            return code if code >= 0 else 128 - code
-        finally:
-            for task in (feeder, *readers):
-                task.cancel()
-            await asyncio.gather(feeder, *readers, return_exceptions=True)
-            if child.returncode is None:
-                child.kill()
-                await child.wait()
+        stderr = asyncio.subprocess.STDOUT if merged else asyncio.subprocess.PIPE
+        async with self.start(server, username, process.command or "", stderr=stderr) as child:
+            assert child.stdin is not None and child.stdout is not None
+            readers = [asyncio.ensure_future(_copy(child.stdout, process.stdout))]
+            if child.stderr is not None:
+                readers.append(asyncio.ensure_future(_copy(child.stderr, process.stderr)))
+            feeder = asyncio.ensure_future(_feed(process.stdin, child.stdin))
+            try:
+                code = await child.wait()
+                await asyncio.wait(readers, timeout=LAST_WORDS_SECONDS)
+                return code if code >= 0 else 128 - code
+            finally:
+                for task in (feeder, *readers):
+                    task.cancel()
+                await asyncio.gather(feeder, *readers, return_exceptions=True)
 
+    @asynccontextmanager
     async def start(
         self,
         server: Server,
@@ -136,22 +131,19 @@ class SshSide:
         *,
         stdout: int = asyncio.subprocess.PIPE,
         stderr: int = asyncio.subprocess.PIPE,
-    ) -> asyncio.subprocess.Process:
-        """A shell command inside the server, its input a pipe."""
+    ) -> AsyncIterator[asyncio.subprocess.Process]:
+        """A shell command inside the server, its input a pipe; killed on leaving."""
         root = await self.machine.root_of(server)
         machine = self.machine
         machine.note_process(server)
         argv = nova_guest.command_argv(
             root, machine.wrappers, server.name, username, command, machine.shared
         )
-        return await asyncio.create_subprocess_exec(
-            *argv,
-            stdin=asyncio.subprocess.PIPE,
-            stdout=stdout,
-            stderr=stderr,
-            env=nova_guest.environment(server.id, username, {}),
-            start_new_session=True,
-        )
+        environment = nova_guest.environment(server.id, username, {})
+        async with children.child(
+            *argv, stdout=stdout, stderr=stderr, env=environment, start_new_session=True
+        ) as process:
+            yield process
 
 
 class Files(asyncssh.SFTPServer):
