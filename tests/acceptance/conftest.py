@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import socket
 import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from tests.acceptance.people import JOBS, LAYOUT, Site
 from tests.demo.review import found_project
 from tests.sandbox.developer import Developer
 from tests.sandbox.gerrit import SandboxGerrit
-from tests.support.processes import find_free_port, wait_for
+from tests.support.processes import Process, find_free_port, wait_for
 from tests.support.real_gerrit import RealGerrit, RealGerritUnavailable
 from tests.support.services import unavailable
 from tests.support.suite import Suite
@@ -36,6 +37,23 @@ def gearmand() -> Iterator[int]:
     finally:
         process.terminate()
         process.wait(10)
+
+
+#: gear's own server, which zuul-server replaces: sites that run geard keep it
+_GEAR = "import gear, sys, threading; gear.Server(int(sys.argv[1]), host='127.0.0.1')"
+
+
+@pytest.fixture
+def geard(tmp_path: Path) -> Iterator[int]:
+    """Port of gear's own server, as a process."""
+    port = find_free_port()
+    command = [sys.executable, "-c", f"{_GEAR}; threading.Event().wait()", str(port)]
+    process = Process.start("geard", command, tmp_path)
+    try:
+        wait_for(lambda: _listens(port), "gear's server", explain=process.log)
+        yield port
+    finally:
+        process.kill()
 
 
 def _listens(port: int) -> bool:

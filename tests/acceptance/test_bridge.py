@@ -122,12 +122,12 @@ def hudsons() -> Iterator[list[RealHudson]]:
         yield masters
 
 
-@pytest.fixture(params=["embedded", "gearmand"])
+@pytest.fixture(params=["embedded", "geard", "gearmand"])
 def gearman_options(request: pytest.FixtureRequest) -> dict[str, int]:
-    """Options of Suite for its own Gearman server, or a C gearmand."""
+    """Options of Suite for its own Gearman server, gear's, or a C gearmand."""
     if request.param == "embedded":
         return {}
-    return {"gearman_port": request.getfixturevalue("gearmand")}
+    return {"gearman_port": request.getfixturevalue(request.param)}
 
 
 @pytest.mark.real
