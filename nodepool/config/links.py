@@ -57,7 +57,21 @@ def check_links(document: Document, parts: Parts) -> None:
             elif not image.diskimage and not image.base_image:
                 text = f"image {image.name} has no base-image and no diskimage: nothing makes it"
                 document.warn(node, text, "images")
+    _warn_of_disk_images(document, parts)
     _warn_of_the_unused(document, parts)
+
+
+def _warn_of_disk_images(document: Document, parts: Parts) -> None:
+    """Once: a site that has one has a hundred."""
+    names = dict.fromkeys(
+        image.name
+        for provider in parts.providers.values()
+        for image in provider.images.values()
+        if image.diskimage and not image.base_image
+    )
+    if names:
+        text = f"disk images are not built here, and no nodes of them are made: {', '.join(names)}"
+        document.warn(document.root, text, "diskimages")
 
 
 def _warn_of_the_unused(document: Document, parts: Parts) -> None:

@@ -12,6 +12,8 @@ from typing import Any, Final
 import sqlalchemy as sa
 from alembic import command
 from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from alembic.util import CommandError
 from sqlalchemy.engine import URL, Connection, Engine, make_url
 from sqlalchemy.exc import (
@@ -24,6 +26,7 @@ from sqlalchemy.exc import (
 )
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
+from nodepool.db.schema import VERSION_TABLE
 from nodepool.errors import RowConflict, StoreError
 from zuul.lib.secret import Secret
 
@@ -48,8 +51,11 @@ class StoreUnavailable(StoreError):
 class Database:
     """A connection pool; for all threads. Raises StoreError."""
 
-    def __init__(self, dburi: Secret, busy_seconds: float = BUSY_SECONDS) -> None:
-        self._engine = _engine(_parse(dburi), busy_seconds)
+    def __init__(
+        self, dburi: Secret, busy_seconds: float = BUSY_SECONDS, *, create: bool = True
+    ) -> None:
+        """`create`: of SQLite, a file that is not there."""
+        self._engine = _engine(_parse(dburi), busy_seconds, create)
 
     def close(self) -> None:
         self._engine.dispose()
@@ -68,15 +74,25 @@ class Database:
 
     def migrate(self) -> None:
         """Bring the tables to what this program knows; of several daemons one does it at a time."""
-        config = Config()
-        config.set_main_option("script_location", str(_MIGRATIONS).replace("%", "%%"))
-        config.set_main_option("path_separator", "os")
+        config = _alembic()
         try:
             with self.write() as connection, _only_one(connection):
                 config.attributes["connection"] = connection
                 command.upgrade(config, "head")
         except CommandError as error:
             raise StoreError(f"the database is of another version of nodepool: {error}") from error
+
+    def check(self) -> None:
+        """Raises StoreError unless the tables are those this program knows."""
+        options = {"version_table": VERSION_TABLE}
+        with self.read() as connection:
+            found = MigrationContext.configure(connection, opts=options).get_current_revision()
+        wanted = ScriptDirectory.from_config(_alembic()).get_current_head()
+        if found is None:
+            raise StoreError("the database has no tables yet: nodepoold makes them as it starts")
+        if found != wanted:
+            text = f"the database is of version {found}, and this program of {wanted}"
+            raise StoreError(f"{text}: nodepoold brings it up to date as it starts")
 
     @contextmanager
     def _transaction(self, writes: bool) -> Iterator[Connection]:
@@ -86,6 +102,13 @@ class Database:
                 yield connection
         except SQLAlchemyError as error:
             raise _translate(error) from error
+
+
+def _alembic() -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(_MIGRATIONS).replace("%", "%%"))
+    config.set_main_option("path_separator", "os")
+    return config
 
 
 def _translate(error: SQLAlchemyError) -> StoreError:
@@ -125,7 +148,7 @@ def _parse(dburi: Secret) -> URL:
         raise StoreError("dburi is no SQLAlchemy URL") from error
 
 
-def _engine(url: URL, busy_seconds: float) -> Engine:
+def _engine(url: URL, busy_seconds: float, create: bool) -> Engine:
     try:
         backend = url.get_backend_name()
         if backend != "sqlite":
@@ -139,7 +162,11 @@ def _engine(url: URL, busy_seconds: float) -> Engine:
                 connect_args=_connect_args(url, busy_seconds),
             )
         if url.database not in (None, "", ":memory:"):
-            _make_private(Path(str(url.database)))
+            file = Path(str(url.database))
+            if create:
+                _make_private(file)
+            elif not file.exists():
+                raise StoreError(f"there is no database {file}: nodepoold makes it as it starts")
         engine = sa.create_engine(
             url, connect_args={"timeout": busy_seconds, "check_same_thread": False}
         )

@@ -13,7 +13,7 @@ import sqlalchemy as sa
 
 from nodepool.db import rows as convert
 from nodepool.db.database import Database
-from nodepool.db.schema import IMAGE_REQUEST, JOB, NODE, SNAPSHOT_IMAGE
+from nodepool.db.schema import DAEMON, IMAGE_REQUEST, JOB, NODE
 from nodepool.db.store import read_images, read_nodes
 from nodepool.model import Node, NodeState, SnapshotImage
 
@@ -25,6 +25,17 @@ class JobRow:
     id: int
     name: str
     hold_on_failure: int
+
+
+@dataclass(frozen=True, slots=True)
+class DaemonRow:
+    """Whose the database is, and what its daemon shows of itself."""
+
+    nodepool_id: str
+    #: "": no daemon holds the lease
+    holder: str
+    #: change as long as the holder lives, each lease.TTL_SECONDS at least
+    signs: tuple[int, int, int]
 
 
 class People:
@@ -42,6 +53,17 @@ class People:
         """By provider and image."""
         with self._database.read() as connection:
             return read_images(connection)
+
+    def node(self, node_id: int) -> Node | None:
+        return next((each for each in self.nodes() if each.id == node_id), None)
+
+    def image(self, image_id: int) -> SnapshotImage | None:
+        return next((each for each in self.images() if each.id == image_id), None)
+
+    def daemon(self) -> DaemonRow:
+        with self._database.read() as connection:
+            row = connection.execute(sa.select(DAEMON)).one()
+        return DaemonRow(row.nodepool_id, row.holder, (row.token, row.beat, row.serial))
 
     def jobs(self) -> list[JobRow]:
         with self._database.read() as connection:
@@ -63,32 +85,34 @@ class People:
             this = NODE.update().where(NODE.c.id == node_id)
             return bool(connection.execute(this.values(**values)).rowcount)
 
-    def request_image(self, provider: str, image: str) -> None:
+    def request_image(self, provider: str, image: str) -> int:
         """Have it built; that nodepool.yaml has such an image is the caller's to see."""
-        self._request({"action": "update", "provider_name": provider, "image_name": image})
+        values = {"action": "update", "provider_name": provider, "image_name": image}
+        return self._insert(IMAGE_REQUEST, values)
 
-    def request_image_deletion(self, image_id: int) -> bool:
-        """False: there is no such image."""
+    def request_image_deletion(self, image_id: int) -> int | None:
+        """None: there is no such image."""
+        if self.image(image_id) is None:
+            return None
+        return self._insert(IMAGE_REQUEST, {"action": "delete", "image_id": image_id})
+
+    def is_waiting(self, request: int) -> bool:
+        """The daemon did not take it up yet."""
+        this = sa.select(IMAGE_REQUEST.c.id).where(IMAGE_REQUEST.c.id == request)
         with self._database.read() as connection:
-            this = sa.select(SNAPSHOT_IMAGE.c.id).where(SNAPSHOT_IMAGE.c.id == image_id)
-            if connection.scalar(this) is None:
-                return False
-        self._request({"action": "delete", "image_id": image_id})
-        return True
+            return connection.scalar(this) is not None
 
     def add_job(self, name: str, hold_on_failure: int) -> int:
         """Its id."""
-        values = {"name": convert.clean(name), "hold_on_failure": hold_on_failure}
-        with self._database.write() as connection:
-            key = connection.execute(JOB.insert().values(**values)).inserted_primary_key
-        assert key is not None
-        return int(key[0])
+        return self._insert(JOB, {"name": convert.clean(name), "hold_on_failure": hold_on_failure})
 
     def remove_job(self, job_id: int) -> bool:
         """False: there is no such job."""
         with self._database.write() as connection:
             return bool(connection.execute(JOB.delete().where(JOB.c.id == job_id)).rowcount)
 
-    def _request(self, values: dict[str, Any]) -> None:
+    def _insert(self, table: sa.Table, values: dict[str, Any]) -> int:
         with self._database.write() as connection:
-            connection.execute(IMAGE_REQUEST.insert().values(**values))
+            key = connection.execute(table.insert().values(**values)).inserted_primary_key
+        assert key is not None
+        return int(key[0])

@@ -11,6 +11,8 @@ from typing import Any, Final
 import sqlalchemy as sa
 
 METADATA: Final = sa.MetaData()
+#: Alembic's, which says what migrations were done
+VERSION_TABLE: Final = "nodepool_schema_version"
 #: characters of a text column, as the contract has them
 LENGTH: Final = 255
 

@@ -2,12 +2,12 @@
 
 from alembic import context
 
-from nodepool.db.schema import METADATA
+from nodepool.db.schema import METADATA, VERSION_TABLE
 
 context.configure(
     connection=context.config.attributes["connection"],
     target_metadata=METADATA,
-    version_table="nodepool_schema_version",
+    version_table=VERSION_TABLE,
 )
 with context.begin_transaction():
     context.run_migrations()
