@@ -16,6 +16,7 @@ from gearman_plugin_shim.config import ShimConfig, read_config
 from gearman_plugin_shim.daemon import Daemon
 from gearman_plugin_shim.errors import ShimError
 from zuul.lib import logs
+from zuul.lib.jenkins.errors import JenkinsError
 from zuul.lib.problems import ConfigError, Problem
 from zuul.lib.process import AlreadyRunning, SignalQueue, dump_stacks, running
 
@@ -40,7 +41,7 @@ def main(arguments: list[str] | None = None) -> int:
             return serve(config, options.config, started)
     except ConfigError as error:
         _print_problems(error.problems)
-    except (AlreadyRunning, OSError, ShimError) as error:
+    except (AlreadyRunning, OSError, ShimError, JenkinsError) as error:
         print(error, file=sys.stderr)
     return 1
 

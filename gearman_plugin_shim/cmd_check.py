@@ -6,9 +6,8 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 
 from gearman_plugin_shim.config import MasterConfig, ShimConfig
-from gearman_plugin_shim.errors import JenkinsError
-from gearman_plugin_shim.jenkins import Identity, JenkinsMaster
-from gearman_plugin_shim.jenkins_session import session_of
+from gearman_plugin_shim.jenkins import Identity, JenkinsMaster, session_of
+from zuul.lib.jenkins.errors import JenkinsError
 from zuul.lib.logs import redact
 
 #: masters asked at once

@@ -7,10 +7,9 @@ import sys
 from collections.abc import Sequence
 
 from gearman_plugin_shim.config import ShimConfig
-from gearman_plugin_shim.errors import JenkinsError, JenkinsNotFound
-from gearman_plugin_shim.jenkins import JenkinsMaster
+from gearman_plugin_shim.jenkins import JenkinsMaster, session_of
 from gearman_plugin_shim.jenkins_job_xml import STRING, TEXT, BadJobXml, add_parameters
-from gearman_plugin_shim.jenkins_session import session_of
+from zuul.lib.jenkins.errors import JenkinsError, JenkinsNotFound
 from zuul.lib.logs import redact
 
 

@@ -27,12 +27,6 @@ from gearman_plugin_shim.commands import (
     StopBuild,
 )
 from gearman_plugin_shim.config import MasterConfig
-from gearman_plugin_shim.errors import (
-    JenkinsError,
-    JenkinsNotFound,
-    JenkinsRefused,
-    JenkinsUnavailable,
-)
 from gearman_plugin_shim.events import (
     BuildDescribed,
     BuildFetched,
@@ -48,10 +42,15 @@ from gearman_plugin_shim.events import (
     PollFailed,
     QueueSeen,
 )
-from gearman_plugin_shim.jenkins import JenkinsMaster
+from gearman_plugin_shim.jenkins import JenkinsMaster, session_of
 from gearman_plugin_shim.jenkins_reader import JenkinsReader
-from gearman_plugin_shim.jenkins_session import session_of
 from gearman_plugin_shim.model import Failure, FailureKind, PostKind, PostOutcome
+from zuul.lib.jenkins.errors import (
+    JenkinsError,
+    JenkinsNotFound,
+    JenkinsRefused,
+    JenkinsUnavailable,
+)
 from zuul.lib.workers import Lanes, outcome_of
 
 log = logging.getLogger("zuul.ShimMaster")

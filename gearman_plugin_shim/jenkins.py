@@ -17,21 +17,22 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from gearman_plugin_shim.errors import (
+from gearman_plugin_shim.config import MasterConfig
+from gearman_plugin_shim.model import PostKind, PostOutcome
+from zuul.lib.jenkins.errors import (
     JenkinsBadAnswer,
     JenkinsError,
     JenkinsNotFound,
     JenkinsRefused,
     JenkinsUnavailable,
 )
-from gearman_plugin_shim.jenkins_paths import (
+from zuul.lib.jenkins.paths import (
     build_path,
     computer_path,
     job_path,
     parse_queue_id,
 )
-from gearman_plugin_shim.jenkins_session import JenkinsSession
-from gearman_plugin_shim.model import PostKind, PostOutcome
+from zuul.lib.jenkins.session import JenkinsSession
 
 log = logging.getLogger("zuul.ShimJenkins")
 
@@ -188,3 +189,16 @@ class JenkinsMaster:
 def _count(found: Mapping[str, Any], key: str) -> int:
     rows = found.get(key)
     return len(rows) if isinstance(rows, list) else 0
+
+
+def session_of(config: MasterConfig) -> JenkinsSession:
+    """A session as a [master] section wants it."""
+    return JenkinsSession(
+        config.name,
+        config.url,
+        config.user,
+        config.apikey,
+        timeout_seconds=config.timeout_seconds,
+        connections=config.connections,
+        ca=str(config.ca) if config.ca is not None else None,
+    )

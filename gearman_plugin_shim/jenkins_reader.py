@@ -11,8 +11,6 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final, Generic, TypeVar
 
-from gearman_plugin_shim.errors import JenkinsNotFound, JenkinsRefused, JenkinsUnavailable
-from gearman_plugin_shim.jenkins_paths import build_path, job_path
 from gearman_plugin_shim.jenkins_rows import (
     ALL_NODES_PATH,
     BUILD_TREE,
@@ -34,8 +32,10 @@ from gearman_plugin_shim.jenkins_rows import (
     parse_jobs,
     parse_nodes,
 )
-from gearman_plugin_shim.jenkins_session import JenkinsSession
 from gearman_plugin_shim.model import BuildInfo, Computer, Job, QueueItem
+from zuul.lib.jenkins.errors import JenkinsNotFound, JenkinsRefused, JenkinsUnavailable
+from zuul.lib.jenkins.paths import build_path, job_path
+from zuul.lib.jenkins.session import JenkinsSession
 from zuul.lib.logs import fields
 
 log = logging.getLogger("zuul.ShimJenkins")

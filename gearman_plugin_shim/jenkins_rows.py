@@ -13,8 +13,8 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 from xml.etree import ElementTree
 
-from gearman_plugin_shim.jenkins_paths import parse_place
 from gearman_plugin_shim.model import BuildId, BuildInfo, Executor, QueueItem
+from zuul.lib.jenkins.paths import parse_place
 
 UUID: Final = "ZUUL_UUID"
 #: stands for whatever keeps an executor busy and is no build of a job that we could name

@@ -19,7 +19,7 @@ from novaclient import exceptions as nova_errors
 
 from nodepool.config.values import CloudConfig
 from nodepool.drivers.nova_errors import error_of, is_trouble
-from nodepool.drivers.provider_pace import Pace
+from nodepool.drivers.pace import Pace
 from nodepool.errors import ProviderError, ProviderRefused, ProviderThrottled
 
 T = TypeVar("T")
@@ -57,7 +57,8 @@ class Calls:
 
     def do(self, what: str, call: Callable[[], T]) -> T:
         """Raises ProviderError or what is below it. `what` is for people."""
-        self.pace.take_turn()
+        if not self.pace.take_turn():
+            raise ProviderRefused("The provider is being closed", provider=self._provider)
         self._log_in(what)
         return self._guarded(what, call)
 

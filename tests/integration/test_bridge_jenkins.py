@@ -12,19 +12,19 @@ from urllib.parse import parse_qs
 
 import pytest
 
-from gearman_plugin_shim.errors import (
+from gearman_plugin_shim.jenkins import JenkinsMaster
+from gearman_plugin_shim.jenkins_job_xml import STRING, TEXT, add_parameters
+from gearman_plugin_shim.jenkins_reader import JenkinsReader
+from gearman_plugin_shim.model import BuildId, PostKind
+from tests.sandbox.jenkins import SandboxJenkins
+from tests.support.waiting import eventually
+from zuul.lib.jenkins.errors import (
     JenkinsBadAnswer,
     JenkinsNotFound,
     JenkinsRefused,
     JenkinsUnavailable,
 )
-from gearman_plugin_shim.jenkins import JenkinsMaster
-from gearman_plugin_shim.jenkins_job_xml import STRING, TEXT, add_parameters
-from gearman_plugin_shim.jenkins_reader import JenkinsReader
-from gearman_plugin_shim.jenkins_session import JenkinsSession
-from gearman_plugin_shim.model import BuildId, PostKind
-from tests.sandbox.jenkins import SandboxJenkins
-from tests.support.waiting import eventually
+from zuul.lib.jenkins.session import JenkinsSession
 from zuul.lib.secret import Secret
 
 pytestmark = pytest.mark.integration

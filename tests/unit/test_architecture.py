@@ -70,6 +70,7 @@ CLIENTS: dict[str, tuple[str, ...]] = {
     "git": ("zuul/merger", "zuul/cloner"),
     "pygit2": ("zuul/merger",),
     "aiohttp": ("zuul/daemon",),
+    "jenkins": ("zuul/lib/jenkins",),
 }
 
 MOST_LINES = 350

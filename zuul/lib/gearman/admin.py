@@ -63,7 +63,11 @@ class AdminClient:
 
     def status(self) -> dict[str, FunctionStatus]:
         """All functions the server has heard of. Raises OSError."""
-        return parse_status(self._ask(b"status\n", b".\n"))
+        return parse_status(self._ask_status())
+
+    def status_text(self) -> str:
+        """The same as it came, up to the line with a full stop. Raises OSError."""
+        return self._ask_status().decode(errors="replace")
 
     def version(self) -> str:
         """What the server says it is. Raises OSError."""
@@ -77,6 +81,9 @@ class AdminClient:
         """Close the socket; the next question opens another."""
         with self._lock:
             self._close()
+
+    def _ask_status(self) -> bytes:
+        return self._ask(b"status\n", b".\n")
 
     def _ask(self, command: bytes, end: bytes) -> bytes:
         with self._lock:

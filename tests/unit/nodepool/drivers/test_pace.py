@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import pytest
-
-from nodepool.drivers.provider_pace import LONGEST_PAUSE, LONGEST_RETRY_AFTER, Pace
-from nodepool.errors import ProviderRefused
+from nodepool.drivers.pace import LONGEST_PAUSE, LONGEST_RETRY_AFTER, Pace
 
 
 class Clock:
@@ -44,7 +41,19 @@ def test_a_cloud_may_say_when_to_come_back() -> None:
 
 def test_whoever_waits_is_sent_away_at_the_end() -> None:
     pace = Pace(1000.0)
-    pace.take_turn()
+    assert pace.take_turn()
     pace.close()
-    with pytest.raises(ProviderRefused):
-        pace.take_turn()
+    assert not pace.take_turn()
+    assert not pace.pause(1000.0)
+
+
+def test_a_turn_that_would_come_too_late_is_left_to_others() -> None:
+    clock = Clock()
+    pace = Pace(2.0, clock)
+    assert pace.reserve(until=101.0) == 0.0
+    assert pace.reserve(until=101.0) is None
+    assert not pace.take_turn(until=101.0)
+    assert pace.reserve(until=102.0) == 2.0
+    pace.had_trouble(30.0)
+    assert pace.reserve(until=129.0) is None
+    assert pace.reserve(until=130.0) == 30.0

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gearman_plugin_shim.jenkins_paths import (
+from zuul.lib.jenkins.paths import (
     BuildPlace,
     build_path,
     computer_path,

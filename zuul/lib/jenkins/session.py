@@ -1,7 +1,7 @@
 """JenkinsSession: one master's HTTP, with limits on everything and no surprises.
 
 python-jenkins gives the session, the login, the crumb and its own calls where they are right. The
-requests made here differ from its in what a bridge cannot do without: no redirect is followed on
+requests made here differ from its in what daemons cannot do without: no redirect is followed on
 a POST (an old master answers a build request with one, and python-jenkins then reports a build that
 is queued as failed), none leads to another host, a body has a largest size and a last moment, a
 crumb that has expired is fetched again once, and nothing is ever posted twice.
@@ -23,8 +23,7 @@ import jenkins  # type: ignore[import-untyped]
 import requests
 from requests.adapters import HTTPAdapter
 
-from gearman_plugin_shim.config import MasterConfig
-from gearman_plugin_shim.errors import (
+from zuul.lib.jenkins.errors import (
     JenkinsBadAnswer,
     JenkinsNotFound,
     JenkinsRefused,
@@ -32,7 +31,7 @@ from gearman_plugin_shim.errors import (
 )
 from zuul.lib.secret import Secret
 
-log = logging.getLogger("zuul.ShimJenkins")
+log = logging.getLogger("zuul.Jenkins")
 
 CONNECT_SECONDS: Final = 10.0
 MAX_BODY_BYTES: Final = 64 * 1024 * 1024
@@ -123,8 +122,8 @@ class JenkinsSession:
         full = _with_query(path, query)
         for _ in range(_MAX_REDIRECTS + 1):
             answer = self._send("GET", full, None)
+            self.check(path, answer)
             if answer.status not in _REDIRECTS:
-                self._check(path, answer)
                 return answer
             full = self._next_path(path, answer)
         raise JenkinsBadAnswer(self.master, path, "redirects without end")
@@ -167,25 +166,25 @@ class JenkinsSession:
     def post_checked(self, path: str, form: Mapping[str, str] | None = None) -> Answer:
         """POST whose answer has to say that it was done. Raises JenkinsError."""
         answer = self.post(path, form)
-        self._check(path, answer)
+        self.check(path, answer)
         return answer
 
-    # The pieces.
-
-    def _check(self, path: str, answer: Answer) -> None:
+    def check(self, path: str, answer: Answer) -> None:
+        """Raises JenkinsError for an answer that says the request was not done."""
         if answer.status == 404:
             raise JenkinsNotFound(self.master, path)
         if answer.status in _PASSING:
             raise JenkinsUnavailable(self.master, path, f"answers HTTP {answer.status}")
         if answer.status >= 400:
             raise JenkinsRefused(self.master, path, answer.status)
+        if answer.status in _REDIRECTS and is_login(answer.headers.get("location", "")):
+            raise JenkinsRefused(self.master, path, 401)
+
+    # The pieces.
 
     def _next_path(self, path: str, answer: Answer) -> str:
         """Where a redirect leads, relative to the configured URL."""
         target = urljoin(self._root + path, answer.headers.get("location", ""))
-        parts = urlsplit(target)
-        if parts.path.endswith(("/login", "/loginEntry")) or "/securityRealm/" in parts.path:
-            raise JenkinsRefused(self.master, path, 401)
         if not target.startswith(self._root):
             raise JenkinsBadAnswer(self.master, path, "redirects to another place")
         return str(target[len(self._root) :])
@@ -286,21 +285,14 @@ def _with_query(path: str, query: Mapping[str, str] | None) -> str:
     return f"{path}?{'&'.join(words)}"
 
 
+def is_login(location: str) -> bool:
+    """Whether a redirect sends us to log in."""
+    path = location.partition("?")[0]
+    return path.endswith(("/login", "/loginEntry")) or "/securityRealm/" in path
+
+
 def origin(url: str) -> tuple[str, str, int]:
     """Scheme, host and port: what has to stay the same for a login to be sent along."""
     parts = urlsplit(url)
     port = parts.port or (443 if parts.scheme == "https" else 80)
     return parts.scheme, (parts.hostname or "").lower(), port
-
-
-def session_of(config: MasterConfig) -> JenkinsSession:
-    """A session as a [master] section wants it."""
-    return JenkinsSession(
-        config.name,
-        config.url,
-        config.user,
-        config.apikey,
-        timeout_seconds=config.timeout_seconds,
-        connections=config.connections,
-        ca=str(config.ca) if config.ca is not None else None,
-    )
