@@ -68,12 +68,16 @@ class ImageError(NodepoolError):
     """An image could not be built."""
 
 
-class JenkinsError(NodepoolError):
+class TargetError(NodepoolError):
     """A target did not do what was asked."""
 
-    def __init__(self, message: str = "", *, target: str = "") -> None:
-        super().__init__(message)
-        self.target = target
+
+class TargetUnavailable(TargetError):
+    """A target did not answer, or not now: the same call may do later."""
+
+
+class TargetLacks(TargetError):
+    """A target has no such thing."""
 
 
 class StoreError(NodepoolError):

@@ -1,0 +1,135 @@
+"""BuildWatch: hears build events over ZeroMQ, one thread and socket a publisher (contract 15)."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Sequence
+
+import zmq
+
+from nodepool.core import events
+from nodepool.core.build_events import MAX_BYTES, parse_build_event
+from nodepool.errors import BuildEventError
+from zuul.lib.workers import Loop
+
+log = logging.getLogger("nodepool.BuildWatch")
+
+Inbox = Callable[[events.Event], None]
+RECEIVE_MS = 1000
+#: messages that wait for the thread; the library's 1000 is little beside a burst
+MOST_WAITING = 100_000
+#: of bad messages one is logged each so many seconds, with the number of those passed over
+SAY_EVERY = 10.0
+MOST_SAID = 300
+#: seconds before a publisher is tried again that cannot be listened to at all
+TRY_EVERY = 30.0
+#: a publisher's host that went without a word is noticed after a minute and a half
+_KEEPALIVE = {
+    zmq.TCP_KEEPALIVE: 1,
+    zmq.TCP_KEEPALIVE_IDLE: 30,
+    zmq.TCP_KEEPALIVE_INTVL: 15,
+    zmq.TCP_KEEPALIVE_CNT: 4,
+}
+
+
+class BuildWatch:
+    """`configure` and `stop` from one thread. What is lost, a survey makes up for."""
+
+    def __init__(self, inbox: Inbox) -> None:
+        self._inbox = inbox
+        self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
+        self._listeners: dict[str, _Listener] = {}
+        #: told to end; a thread needs up to a second for it
+        self._ending: list[_Listener] = []
+
+    def start(self) -> None:
+        """Threads start with `configure`."""
+
+    def configure(self, publishers: Sequence[str]) -> None:
+        """Addresses, tcp://HOST:PORT; those that stay are not disturbed."""
+        for address in [each for each in self._listeners if each not in publishers]:
+            self._ending.append(self._listeners.pop(address))
+        self._ending = [each for each in self._ending if not each.stop(0.0)]
+        for address in publishers:
+            if address not in self._listeners:
+                listener = _Listener(address, self._context, self._inbox)
+                self._listeners[address] = listener
+                listener.start()
+
+    def stop(self) -> None:
+        ending = [*self._listeners.values(), *self._ending]
+        self._listeners, self._ending = {}, []
+        for listener in ending:
+            listener.stop(0.0)
+        if all(listener.stop(10.0) for listener in ending):
+            self._context.destroy(linger=0)
+
+
+class _Listener:
+    """One publisher; the socket belongs to the thread, which makes and closes it."""
+
+    def __init__(self, address: str, context: zmq.Context[zmq.Socket[bytes]], inbox: Inbox) -> None:
+        self._address = address
+        self._context = context
+        self._inbox = inbox
+        self._bad = 0
+        self._said_at = float("-inf")
+        self._loop = Loop(f"zmq-{address}", self._turn)
+
+    def start(self) -> None:
+        self._loop.start()
+
+    def stop(self, timeout_seconds: float) -> bool:
+        return self._loop.stop(timeout_seconds)
+
+    def _turn(self, stopping: threading.Event) -> None:
+        made = self._context.socket(zmq.SUB)
+        try:
+            self._connect(made)
+            while not stopping.is_set():
+                self._receive(made)
+        except zmq.ZMQError as error:
+            log.error("Build events from %s are not heard: %s", self._address, error)
+            stopping.wait(TRY_EVERY)
+        finally:
+            made.close(linger=0)
+
+    def _connect(self, made: zmq.Socket[bytes]) -> None:
+        made.setsockopt(zmq.RCVTIMEO, RECEIVE_MS)
+        made.setsockopt(zmq.RCVHWM, MOST_WAITING)
+        # A longer one ends the connection, which is opened again.
+        made.setsockopt(zmq.MAXMSGSIZE, MAX_BYTES)
+        made.setsockopt(zmq.IPV6, "[" in self._address)
+        for option, value in _KEEPALIVE.items():
+            made.setsockopt(option, value)
+        made.setsockopt(zmq.SUBSCRIBE, b"")
+        made.connect(self._address)
+
+    def _receive(self, socket: zmq.Socket[bytes]) -> None:
+        try:
+            frames = socket.recv_multipart()
+        except zmq.Again:
+            return
+        try:
+            if len(frames) != 1:
+                raise BuildEventError(f"message of {len(frames)} parts")
+            event = parse_build_event(frames[0])
+        except BuildEventError as error:
+            self._pass_over(str(error))
+            return
+        if event is not None:
+            self._inbox(event)
+
+    def _pass_over(self, reason: str) -> None:
+        self._bad += 1
+        now = time.monotonic()
+        if now - self._said_at >= SAY_EVERY:
+            log.warning(
+                "Build events from %s passed over count=%d: %a",
+                self._address,
+                self._bad,
+                reason[:MOST_SAID],
+            )
+            self._bad, self._said_at = 0, now
