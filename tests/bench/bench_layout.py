@@ -1,4 +1,5 @@
-"""What a layout costs: from file to Layout, imports included, and events against its filters.
+"""What a layout costs: from file to Layout, imports included; events against its filters; and
+`zuul layout jobs` from a cold start.
 
 `python -m tests.bench.bench_layout [--layout FILE] [--runs N]` prints JSON. Every run is a fresh
 process, runs of the two kinds take turns, and all times are CPU seconds, medians.
@@ -8,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import statistics
 import subprocess
 import sys
@@ -112,10 +114,57 @@ def events(layout: Path) -> dict[str, float]:
     return {
         "comments_per_second_index": EVENTS / (indexed - begin),
         "comments_per_second_all_filters": EVENTS / (end - indexed),
+        "event_milliseconds_all_filters": (end - indexed) * 1000 / EVENTS,
+        "event_milliseconds_index": (indexed - begin) * 1000 / EVENTS,
     }
 
 
-CHILDREN = {"bare": bare, "ours": ours, "events": events}
+def command(layout: Path) -> dict[str, float]:
+    """The whole command, as a person waits for it: wall clock, and the CPU of its process."""
+    asked = (
+        "--project openstack/nova --pipeline gate --branch master --file nova/api.py /COMMIT_MSG"
+    )
+    before = os.times()
+    begin = time.monotonic()
+    subprocess.run(
+        [sys.executable, "-m", "zuul.cmd.client", "layout", "jobs", layout, *asked.split()],
+        cwd=ROOT,
+        stdout=subprocess.DEVNULL,
+        check=True,
+        timeout=120,
+    )
+    wall = time.monotonic() - begin
+    after = os.times()
+    cpu = after.children_user + after.children_system
+    return {
+        "layout_jobs_wall_seconds": wall,
+        "layout_jobs_cpu_seconds": cpu - before.children_user - before.children_system,
+    }
+
+
+def questions(layout: Path) -> dict[str, float]:
+    """The answers to one question with all its reasons, over the projects of all pipelines."""
+    from zuul.layout.questions import LayoutQuestions
+
+    asked = LayoutQuestions.read(layout)
+    places = [
+        (pipeline.name, project)
+        for pipeline in asked.layout.pipelines
+        for project in pipeline.trees
+    ]
+    begin = time.process_time()
+    for pipeline, project in places:
+        asked.jobs(pipeline, project, "stable/kilo", ("/COMMIT_MSG", "doc/source/index.rst"))
+    return {"question_milliseconds": (time.process_time() - begin) * 1000 / len(places)}
+
+
+CHILDREN = {
+    "bare": bare,
+    "ours": ours,
+    "events": events,
+    "command": command,
+    "questions": questions,
+}
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import random
 import re
+from collections import Counter
 from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
@@ -16,6 +17,7 @@ import regex
 from tests.support.services import unavailable
 from zuul.cmd.client import main
 from zuul.layout.loader import Checked, check_layout
+from zuul.layout.questions import LayoutQuestions
 from zuul.lib.patterns import Pattern
 from zuul.model.change import Change, ChangeKey
 from zuul.model.job import JobNode
@@ -80,6 +82,38 @@ def test_jobs_apply_where_zuul_ran_them(year: str) -> None:
         found = applying(tree.nodes, change) if tree else []
         assert found == expected, (pipeline, project, branch, files)
     assert len(questions) == 3000
+
+
+def test_the_command_answers_all_questions_in_one_run(
+    year: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    layout_of(year)
+    questions = read_json(year, "matching.json")
+    batch = tmp_path / "batch.json"
+    batch.write_text(json.dumps([question[:4] for question in questions]))
+    path = str(DATA / year / "layout.yaml")
+    assert main(["layout", "jobs", path, "--batch", str(batch), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == [question[4] for question in questions]
+
+
+def test_each_job_that_does_not_run_has_a_rule(year: str) -> None:
+    layout_of(year)
+    questions = LayoutQuestions.read(DATA / year / "layout.yaml", CONNECTIONS)
+    lines = (DATA / year / "layout.yaml").read_text().splitlines()
+    rules = Counter[str]()
+    for pipeline, project, branch, files, expected in read_json(year, "matching.json")[::10]:
+        answer = questions.jobs(pipeline, project, branch, files)
+        assert list(answer.jobs) == expected
+        for absent in answer.absent:
+            rules[absent.rule] += 1
+            assert (absent.place is None) == (absent.rule == "parent")
+            if absent.place is not None:
+                written = " ".join(lines[absent.place.line - 1 : absent.place.line + 2])
+                key = absent.place.key.rpartition(".")[2]
+                # an element of a list begins with one of its own keys
+                assert f"{key}:" in written or key.endswith("]"), absent
+    assert rules["branch"]
+    assert rules["files"]
 
 
 def patterns_of(layout: Layout) -> set[str]:

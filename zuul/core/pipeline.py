@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TypeVar
 
-from zuul.core.plans import PlanMaker
 from zuul.model.change import Change, ChangeKey, Key
 from zuul.model.layout import Manager, PipelineConfig, WindowConfig
+from zuul.model.plans import PlanMaker
 from zuul.model.queue import ChangeQueue, QueueItem
 
 #: queues of an independent pipeline run all they hold

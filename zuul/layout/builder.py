@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import replace
+from typing import NamedTuple
 
 from yaml.nodes import Node
 
 from zuul.layout.context import Context
 from zuul.layout.functions import Functions
 from zuul.layout.jobs import JobEntry, build_jobs, read_jobs
+from zuul.layout.origins import Origins
 from zuul.layout.pipelines import read_pipelines
 from zuul.layout.projects import ProjectEntry, ProjectReader
 from zuul.layout.shared_queues import find_queues
@@ -20,7 +22,14 @@ from zuul.model.job import NOOP, Job, JobNode, JobTree
 from zuul.model.layout import Layout, Manager, PipelineConfig, Project, SharedQueue
 
 
-def build_layout(context: Context, known_jobs: Iterable[str] | None = None) -> Layout:
+class Built(NamedTuple):
+    """A layout, and where its jobs' rules come from."""
+
+    layout: Layout
+    origins: Origins
+
+
+def build_layout(context: Context, known_jobs: Iterable[str] | None = None) -> Built:
     """The layout as far as it could be read; it counts only if the document is sound then."""
     document = context.document
     top = Fields(document, document.root, "a map with pipelines and projects")
@@ -51,7 +60,8 @@ def build_layout(context: Context, known_jobs: Iterable[str] | None = None) -> L
         grown = {name: grower.tree(tree) for name, tree in trees.items()}
         built.append(replace(pipeline, trees=grown, queues=queues))
     _warn_of_filtered_parents(context, built, reader.mentions)
-    return Layout(tuple(built), _projects(projects), jobs)
+    layout = Layout(tuple(built), _projects(projects), jobs)
+    return Built(layout, Origins(document, entries))
 
 
 def _section(top: Fields, key: str, *, required: bool = False) -> list[Node]:

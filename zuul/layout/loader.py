@@ -1,4 +1,4 @@
-"""layout.yaml -> Layout. Nothing else of the package is for use from outside.
+"""layout.yaml -> Layout. What to ask a layout then stands in `zuul.layout.questions`.
 
 All problems of a file are told at once; a Layout comes out only if there are none, so that a bad
 file never replaces a good layout.
@@ -14,6 +14,7 @@ from typing import NamedTuple
 from zuul.errors import LayoutError
 from zuul.layout.builder import build_layout
 from zuul.layout.context import Context
+from zuul.layout.origins import Origins
 from zuul.lib.problems import ConfigError, Problem
 from zuul.lib.yaml_document import Document
 from zuul.model.layout import Layout
@@ -29,6 +30,13 @@ class Checked(NamedTuple):
     problems: tuple[Problem, ...] = ()
     #: what loads, and is perhaps not meant so
     warnings: tuple[Problem, ...] = ()
+
+
+class Traced(NamedTuple):
+    """The same, and where rules were written: None if there are problems."""
+
+    checked: Checked
+    origins: Origins | None
 
 
 def read_layout(path: Path, connections: Mapping[str, str] | None = None) -> Layout:
@@ -60,22 +68,7 @@ def check_layout(
     `known_jobs`: the jobs that workers offer; a job of the layout that is not among them is a
     problem. None: not checked.
     """
-    path = path.expanduser()
-    try:
-        text = path.read_bytes().decode("utf-8-sig")
-    except OSError as error:
-        problem = Problem(str(path), 0, "", f"cannot be read: {error.strerror}")
-        return Checked(None, (problem,))
-    except UnicodeDecodeError as error:
-        problem = Problem(str(path), 0, "", f"is not UTF-8 at byte {error.start}")
-        return Checked(None, (problem,))
-    return check_text(
-        text,
-        str(path),
-        base=path.resolve().parent,
-        connections=connections,
-        known_jobs=known_jobs,
-    )
+    return trace_layout(path, connections, known_jobs).checked
 
 
 def check_text(
@@ -87,15 +80,51 @@ def check_text(
     known_jobs: Iterable[str] | None = None,
 ) -> Checked:
     """As check_layout, of a text that problems call `name`."""
+    return trace_text(text, name, base=base, connections=connections, known_jobs=known_jobs).checked
+
+
+def trace_layout(
+    path: Path,
+    connections: Mapping[str, str] | None = None,
+    known_jobs: Iterable[str] | None = None,
+) -> Traced:
+    """As check_layout, for those who ask the layout why (`zuul.layout.questions`)."""
+    path = path.expanduser()
+    try:
+        text = path.read_bytes().decode("utf-8-sig")
+    except OSError as error:
+        problem = Problem(str(path), 0, "", f"cannot be read: {error.strerror}")
+        return Traced(Checked(None, (problem,)), None)
+    except UnicodeDecodeError as error:
+        problem = Problem(str(path), 0, "", f"is not UTF-8 at byte {error.start}")
+        return Traced(Checked(None, (problem,)), None)
+    return trace_text(
+        text,
+        str(path),
+        base=path.resolve().parent,
+        connections=connections,
+        known_jobs=known_jobs,
+    )
+
+
+def trace_text(
+    text: str,
+    name: str,
+    *,
+    base: Path | None = None,
+    connections: Mapping[str, str] | None = None,
+    known_jobs: Iterable[str] | None = None,
+) -> Traced:
+    """As trace_layout, of a text that problems call `name`."""
     try:
         document = Document(text, name)
     except ConfigError as error:
-        return Checked(None, error.problems)
-    layout = build_layout(Context(document, connections, base), known_jobs)
+        return Traced(Checked(None, error.problems), None)
+    layout, origins = build_layout(Context(document, connections, base), known_jobs)
     warnings = tuple(document.warnings())
     if document.sound:
-        return Checked(layout, (), warnings)
-    return Checked(None, tuple(document.problems()), warnings)
+        return Traced(Checked(layout, (), warnings), origins)
+    return Traced(Checked(None, tuple(document.problems()), warnings), None)
 
 
 def _usable(checked: Checked) -> Layout:

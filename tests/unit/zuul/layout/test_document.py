@@ -134,7 +134,8 @@ def test_complex_keys_are_problems() -> None:
 def test_depth_is_limited() -> None:
     for text in ("[" * 100_000, "a: " + "{a: " * 5_000, "- " * 200 + "a"):
         (problem,) = check_text(text, "layout.yaml").problems
-        assert f"more than {MAX_DEPTH} levels" in problem.text
+        # a libyaml of 0.2.6 or newer has a limit of its own
+        assert f"more than {MAX_DEPTH} levels" in problem.text or "nesting depth" in problem.text
 
 
 def test_size_is_limited() -> None:
