@@ -69,6 +69,7 @@ def read_target(fields: Fields, name: str) -> TargetConfig:
         jenkins=jenkins,
         test_job=test_job,
         assign_via_gearman=fields.flag("assign-via-gearman", False),
+        delete_delay=fields.number("delete-delay", 60.0),
     )
 
 

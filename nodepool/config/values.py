@@ -172,6 +172,8 @@ class TargetConfig:
     #: a job that must succeed on a node before it gets its label
     test_job: str | None = None
     assign_via_gearman: bool = False
+    #: seconds from a build's end to the delete of its node: Jenkins may still copy the console
+    delete_delay: float = 60.0
 
 
 @dataclass(frozen=True, slots=True)

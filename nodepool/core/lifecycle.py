@@ -13,7 +13,7 @@ from nodepool.core.build_events import BuildFinalized, BuildStarted
 from nodepool.core.state import State
 from nodepool.model import BuildResult, MachineKey, Node, NodeState
 
-#: seconds after a build's end: Jenkins may still copy the console
+#: seconds after a build's end, where the target left the configuration
 DELETE_DELAY = 60.0
 #: seconds within which the events of a build are not made up: they may be under way
 SURVEY_MARGIN = 20.0
@@ -81,14 +81,19 @@ def _is_to_be_held(state: State, event: BuildFinalized) -> bool:
 
 
 def done(state: State, node: Node, job: str | None, now: float) -> None:
-    """Its build is over: it is deleted in a minute, and no longer counts as anything."""
+    """Its build is over: it is deleted in a while, and no longer counts as anything."""
     if node.is_busy:
         state.demand.finished(node.label, node.state_at)
     _leave_launch(state, node)
-    at = now + DELETE_DELAY
+    at = now + _delete_delay(state, node)
     node = replace(node.with_state(NodeState.USED, now), job=job or node.job, delete_at=at)
     state.save_node(node)
     state.timers.set(("done", node.id), at)
+
+
+def _delete_delay(state: State, node: Node) -> float:
+    target = state.find_target(node.target)
+    return DELETE_DELAY if target is None else target.delete_delay
 
 
 def _leave_launch(state: State, node: Node) -> None:
@@ -154,7 +159,8 @@ def _survey_used(
 ) -> None:
     busy = computer is not None and not computer.idle
     if node.delete_at is not None:
-        if busy and node.delete_at - DELETE_DELAY + SURVEY_MARGIN <= asked_at:
+        ended_at = node.delete_at - _delete_delay(state, node)
+        if busy and ended_at + SURVEY_MARGIN <= asked_at:
             state.observer.event_made_up(node, "a build still runs on it")
             state.timers.drop(("done", node.id))
             state.save_node(replace(node, delete_at=None))

@@ -72,6 +72,16 @@ def test_a_finished_build_ends_the_node_after_a_minute() -> None:
     assert site.observer.counts["node_removed"] == 1
 
 
+def test_a_target_may_give_its_nodes_another_time() -> None:
+    site = ready(CONFIG + "    delete-delay: 2\n")
+    site.start_build(site.node)
+    site.finish_build(site.rows[1])
+    site.wait(1)
+    assert site.rows[1].state is NodeState.USED
+    site.wait(1)
+    assert site.rows[1].state is NodeState.DELETE
+
+
 def test_events_of_unknown_nodes_are_nothing() -> None:
     site = ready()
     site.tell(events.BuildStarted("stranger", "job"))
