@@ -59,6 +59,7 @@ setup(
             "zuul = zuul.cmd.client:main",
             "gearman-plugin-shim = gearman_plugin_shim.cmd:main",
             "nodepool = nodepool.cmd.nodepool:main",
+            "nodepoold = nodepool.cmd.nodepoold:main",
         ]
     },
 )

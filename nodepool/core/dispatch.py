@@ -51,12 +51,13 @@ def _image_deletion_requested(
 
 
 def _cron_came(state: State, event: events.CronCame, now: float) -> None:
-    if event.job == "cleanup":
-        cleanup.clean_up(state, now)
-    elif event.job == "check":
-        cleanup.check_ready(state, now)
-    else:
+    may = state.switches
+    if event.job == "image_update" and may.images:
         images.build_all(state, now)
+    elif event.job == "cleanup" and may.deletes:
+        cleanup.clean_up(state, now)
+    elif event.job == "check" and may.deletes:
+        cleanup.check_ready(state, now)
 
 
 def _time_came(state: State, event: events.TimeCame, now: float) -> None:

@@ -15,7 +15,7 @@ from nodepool.core import (
 from nodepool.core.commands import Command
 from nodepool.core.dispatch import HANDLERS
 from nodepool.core.events import Event, Step
-from nodepool.core.ports import Numbers, Observer
+from nodepool.core.ports import EVERYTHING, Numbers, Observer, Switches
 from nodepool.core.state import State
 from nodepool.model import Node, NodeState, Presence, SnapshotImage
 
@@ -24,11 +24,16 @@ class Pool:
     """Nodes, images and what is to become of them."""
 
     def __init__(
-        self, config: NodepoolConfig, nodepool_id: str, numbers: Numbers, observer: Observer
+        self,
+        config: NodepoolConfig,
+        nodepool_id: str,
+        numbers: Numbers,
+        observer: Observer,
+        switches: Switches = EVERYTHING,
     ) -> None:
         """`nodepool_id`: of the database; our servers carry it, where the provider's `nodepool-id`
         is not set. The first event is Started."""
-        self._state = State(config, nodepool_id, numbers, observer)
+        self._state = State(config, nodepool_id, numbers, observer, switches)
 
     def handle(self, event: Event, now: float) -> tuple[Command, ...]:
         """Raises AssertionError if an invariant is broken: the process is to end, and to come back
@@ -42,10 +47,12 @@ class Pool:
         state = self._state
         if state.check_images:
             images.retire(state, now)
-            images.build_missing(state, now)
+            if state.switches.images:
+                images.build_missing(state, now)
             state.check_images = False
         if state.replan:
-            for plan in planner.plan(state, now):
+            plans = planner.plan(state, now) if state.switches.launches else ()
+            for plan in plans:
                 launch_flow.start(state, plan, now)
             state.replan = False
 

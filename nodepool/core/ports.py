@@ -6,11 +6,27 @@ What the edges must offer is told by commands.py (each call and its answers) and
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
 from nodepool.core.commands import Call, Row
 from nodepool.core.events import Event, Step
 from nodepool.model import Node, NodeState, SnapshotImage
+
+
+@dataclass(frozen=True, slots=True)
+class Switches:
+    """What this nodepool may do; the command line turns parts of it off."""
+
+    #: nodes
+    launches: bool = True
+    #: builds of images
+    images: bool = True
+    #: of anything, in clouds and targets; what is to go waits in state delete
+    deletes: bool = True
+
+
+EVERYTHING = Switches()
 
 
 class Numbers(Protocol):

@@ -17,16 +17,22 @@ from nodepool.core.census import Census
 from nodepool.core.commands import (
     Call,
     Command,
+    DeleteAddress,
+    DeleteImage,
+    DeleteKeypair,
+    DeleteServer,
     RemoveImage,
     RemoveNode,
+    RevokeNode,
     Row,
     SaveImage,
     SaveNode,
+    UnregisterNode,
 )
 from nodepool.core.demand import Demand
 from nodepool.core.events import Step
 from nodepool.core.health import Health
-from nodepool.core.ports import Numbers, Observer
+from nodepool.core.ports import EVERYTHING, Numbers, Observer, Switches
 from nodepool.core.timers import Timers
 from nodepool.model import Machine, MachineKey, Node, NodeState, Owner, Presence, SnapshotImage
 
@@ -64,6 +70,17 @@ class Known:
     since: float
 
 
+#: what takes something away
+DELETIONS = (
+    DeleteServer,
+    DeleteAddress,
+    DeleteImage,
+    DeleteKeypair,
+    UnregisterNode,
+    RevokeNode,
+)
+
+
 @dataclass(slots=True)
 class State:
     """Of one nodepool."""
@@ -72,6 +89,7 @@ class State:
     nodepool_id: str
     numbers: Numbers
     observer: Observer
+    switches: Switches = EVERYTHING
     nodes: dict[int, Node] = field(default_factory=dict)
     images: dict[int, SnapshotImage] = field(default_factory=dict)
     by_name: dict[str, int] = field(default_factory=dict)
@@ -109,7 +127,8 @@ class State:
     # -- what goes out -----------------------------------------------------------------------------
 
     def call(self, command: Call) -> None:
-        self._calls.append(command)
+        if self.switches.deletes or not isinstance(command, DELETIONS):
+            self._calls.append(command)
 
     def take_commands(self) -> tuple[Command, ...]:
         """Rows first: they are on disk before any call goes out."""

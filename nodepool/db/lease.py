@@ -40,12 +40,15 @@ class Lease:
         holder: str,
         ttl: float = TTL_SECONDS,
         clock: Callable[[], float] = time.monotonic,
+        is_dead: Callable[[str], bool] = lambda holder: False,
     ) -> None:
-        """`holder`: host, process and a random part, so that it is nobody else's."""
+        """`holder`: host, process and a random part, so that it is nobody else's. `is_dead`: of
+        which holders it is known that they will never write again."""
         self._database = database
         self._holder = holder
         self._ttl = ttl
         self._clock = clock
+        self._is_dead = is_dead
         self._seen: tuple[int, int, int] | None = None
         self._seen_at = 0.0
         #: None: standing by
@@ -92,7 +95,8 @@ class Lease:
             ).one()
         if row.holder == self._holder:
             return self._won(row.token)  # ours since a try whose answer got lost
-        if row.holder and not self._is_quiet((row.token, row.beat, row.serial), row.holder):
+        signs = (row.token, row.beat, row.serial)
+        if row.holder and not (self._is_dead(row.holder) or self._is_quiet(signs, row.holder)):
             return False
         ours = DAEMON.update().where(
             DAEMON.c.token == row.token, DAEMON.c.beat == row.beat, DAEMON.c.serial == row.serial

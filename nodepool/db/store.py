@@ -118,6 +118,12 @@ class Store:
     def take_requests(self) -> Sequence[ImageRequested | ImageDeletionRequested]:
         """What people asked for about images, each once. Raises LeaseLost if we stand by."""
         taken: list[ImageRequested | ImageDeletionRequested] = []
+        with self._database.read() as connection:
+            # Asked every second, and seldom answered: a look costs the disk nothing.
+            if connection.scalar(sa.select(DAEMON.c.token)) != self._lease.held_token():
+                raise LeaseLost
+            if connection.scalar(sa.select(IMAGE_REQUEST.c.id).limit(1)) is None:
+                return taken
         with self._database.write() as connection:
             self._check_token(connection)
             found = connection.execute(sa.select(IMAGE_REQUEST).order_by(IMAGE_REQUEST.c.id)).all()

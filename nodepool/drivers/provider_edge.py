@@ -45,10 +45,10 @@ class Account:
     watch: ServerWatch
     lanes: Lanes
 
-    def stop(self) -> None:
+    def stop(self, timeout_seconds: float = 10.0) -> None:
         self.provider.close()
-        self.watch.stop()
-        self.lanes.stop()
+        self.watch.stop(timeout_seconds)
+        self.lanes.stop(timeout_seconds)
 
 
 class CloudEdge:
@@ -77,7 +77,10 @@ class CloudEdge:
         self._accounts: dict[str, Account] = {}
 
     def configure(self, configs: Mapping[str, ProviderConfig]) -> None:
-        """Start, change and end providers; one whose cloud is the same goes on as it is."""
+        """Start, change and end providers; one whose cloud is the same goes on as it is.
+
+        Waits for nothing: the threads of one that ends do so once their calls are answered.
+        """
         for name, account in list(self._accounts.items()):
             wanted = configs.get(name)
             if wanted is not None and wanted.cloud == account.config.cloud:
@@ -86,7 +89,7 @@ class CloudEdge:
                 account.provider.configure(wanted)
             else:
                 del self._accounts[name]
-                account.stop()
+                account.stop(0.0)
         for name, config in configs.items():
             if name not in self._accounts:
                 self._accounts[name] = self._start(config)

@@ -239,9 +239,9 @@ class SignalQueue:
         self._queue.put(signal.Signals(number))
 
 
-def dump_stacks() -> None:
+def dump_stacks(logger: str = STACK_DUMP_LOGGER) -> None:
     """Log where every thread is, one record a thread, to the logger operators know it by."""
-    log = logging.getLogger(STACK_DUMP_LOGGER)
+    log = logging.getLogger(logger)
     threads = {thread.ident: thread for thread in threading.enumerate()}
     for ident, frame in sorted(sys._current_frames().items()):
         thread = threads.get(ident)

@@ -1,0 +1,1 @@
+"""The imperative shell: threads and edges around the core (nodepool/core)."""
