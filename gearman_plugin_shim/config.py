@@ -18,6 +18,7 @@ from zuul.lib.fields import FieldReader
 from zuul.lib.ini import IniFile, parse_ini
 from zuul.lib.problems import ConfigError, Problem
 from zuul.lib.secret import Secret
+from zuul.lib.tls import TlsFiles, parse_tls_files
 
 MAX_FILE_BYTES = 1 << 20
 GEARMAN_PORT = 4730
@@ -38,9 +39,7 @@ class GearmanConfig:
     server: str
     port: int = GEARMAN_PORT
     #: all three or none: gear's servers want a client's certificate
-    ssl_key: Path | None = None
-    ssl_cert: Path | None = None
-    ssl_ca: Path | None = None
+    tls: TlsFiles | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,15 +183,8 @@ class _Parser:
         config = GearmanConfig(
             server=reader.require_host("server"),
             port=reader.port("port", GEARMAN_PORT),
-            ssl_key=reader.find_path("ssl_key"),
-            ssl_cert=reader.find_path("ssl_cert"),
-            ssl_ca=reader.find_path("ssl_ca"),
+            tls=parse_tls_files(reader),
         )
-        files = {"ssl_key": config.ssl_key, "ssl_cert": config.ssl_cert, "ssl_ca": config.ssl_ca}
-        if any(files.values()):
-            for key, value in files.items():
-                if value is None:
-                    reader.complain(key, "is required: ssl_key, ssl_cert and ssl_ca go together")
         self._warn_of_unknown(reader)
         return config
 

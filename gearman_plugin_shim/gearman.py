@@ -22,6 +22,7 @@ from gearman_plugin_shim.events import Event, JobTaken, LinkLost, LinkOpened
 from gearman_plugin_shim.model import JobRef
 from zuul.lib import gearman
 from zuul.lib.gearman import PacketType, TakenJob, WorkerHub
+from zuul.lib.tls import client_context
 
 GearmanCommand = (
     OpenLink | SetFunctions | AllowJobs | RetireLink | SendData | SendStatus | CompleteJob | FailJob
@@ -106,13 +107,8 @@ def _there(ref: JobRef) -> gearman.JobRef:
 
 def ssl_context_of(config: GearmanConfig) -> ssl.SSLContext | None:
     """Both sides show certificates of the one authority; gear's servers are known by no name."""
-    if config.ssl_ca is None or config.ssl_cert is None:
-        return None
-    context = ssl.create_default_context(ssl.Purpose.SERVER_AUTH, cafile=str(config.ssl_ca))
     # Compat: certificates of Gearman servers carry no host names, gear never looked at them.
-    context.check_hostname = False
-    context.load_cert_chain(str(config.ssl_cert), str(config.ssl_key))
-    return context
+    return client_context(config.tls, check_hostname=False) if config.tls else None
 
 
 def is_for_gearman(command: Command) -> bool:

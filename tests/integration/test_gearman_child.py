@@ -5,15 +5,20 @@ from __future__ import annotations
 import os
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
+from tests.support.certificates import Authority
 from tests.support.processes import wait_for
 from zuul.daemon.gearman_child import GearmanChild
 from zuul.lib.gearman import AdminClient
+from zuul.lib.problems import ConfigError
+from zuul.lib.tls import TlsFiles, client_context
 
 pytestmark = pytest.mark.integration
 
@@ -70,3 +75,70 @@ def test_a_port_that_is_taken_is_named() -> None:
         with pytest.raises(OSError, match=f"{port}.*gearman_server.port"):
             child.start()
         child.stop()
+
+
+def papers(folder: Path) -> tuple[TlsFiles, TlsFiles]:
+    authority = Authority(folder, "ours")
+    return authority.issue("server"), authority.issue("zuul")
+
+
+def asks(port: int, context: ssl.SSLContext) -> str:
+    admin = AdminClient("127.0.0.1", port, ssl_context=context)
+    try:
+        admin.status()
+    except OSError as error:
+        return str(error)
+    finally:
+        admin.close()
+    return "answered"
+
+
+def test_it_reads_its_access_list_again(tmp_path: Path) -> None:
+    server_papers, client_papers = papers(tmp_path)
+    acl = tmp_path / "acl.ini"
+    acl.write_text("[zuul]\nadmin=status\n")
+    acl.chmod(0o644)
+    context = client_context(client_papers, check_hostname=True)
+    child = GearmanChild("127.0.0.1", 0, None, tls=server_papers, acl=acl)
+    child.start()
+    try:
+        assert asks(child.port, context) == "answered"
+        acl.write_text("[zuul]\nadmin=workers\n")
+        child.reload()
+        wait_for(lambda: "may not use" in asks(child.port, context), "a refusal")
+        acl.write_text("[zuul]\nadmin=everything\n")
+        child.reload()
+        acl.write_text("[zuul]\nadmin=status\n")
+        child.reload()
+        wait_for(lambda: asks(child.port, context) == "answered", "an answer")
+    finally:
+        child.stop()
+
+
+@pytest.mark.parametrize(
+    ("text", "mode", "words"),
+    [
+        ("[zuul]\nadmin=everything\n", 0o644, "acl.ini:2: zuul.admin: unknown command"),
+        ("[zuul]\n", 0o664, "acl.ini: others than its owner can change it"),
+        ("x" * (1 << 20) + "y", 0o600, "larger than"),
+        ("\udc80", 0o600, "cannot be read"),
+    ],
+)
+def test_an_access_list_that_cannot_be_used_is_told_at_start(
+    tmp_path: Path, text: str, mode: int, words: str
+) -> None:
+    acl = tmp_path / "acl.ini"
+    acl.write_text(text, errors="surrogateescape")
+    acl.chmod(mode)
+    child = GearmanChild("127.0.0.1", 0, None, tls=papers(tmp_path)[0], acl=acl)
+    with pytest.raises(ConfigError, match=words):
+        child.start()
+    child.stop()
+
+
+def test_papers_that_cannot_be_used_are_told_at_start(tmp_path: Path) -> None:
+    missing = tmp_path / "missing.pem"
+    child = GearmanChild("127.0.0.1", 0, None, tls=TlsFiles(missing, missing, missing))
+    with pytest.raises(ConfigError, match=r"\[gearman_server\]: .*missing.pem"):
+        child.start()
+    child.stop()

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from zuul import __version__
-from zuul.config import GerritConnectionConfig, Program, ZuulConfig, read_config
+from zuul.config import GerritConnectionConfig, Program, ZuulConfig, gearman_context, read_config
 from zuul.lib import logs
 from zuul.lib.problems import ConfigError
 from zuul.lib.process import AlreadyRunning, SignalQueue, dump_stacks, running
@@ -63,6 +63,7 @@ def serve(config: ZuulConfig, started: Callable[[], None]) -> int:
             merger.zuul_url,
             config.gearman.server,
             config.gearman.port,
+            ssl_context=gearman_context(config.gearman),
             ref_max_age_days=merger.ref_max_age_days,
         )
         try:

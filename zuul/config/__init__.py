@@ -1,5 +1,6 @@
 """zuul.conf: its values (values.py), how they are read (parser.py, connections.py)."""
 
+from zuul.config.gearman import gearman_context
 from zuul.config.parser import parse_config, read_config
 from zuul.config.values import (
     ConnectionConfig,
@@ -27,6 +28,7 @@ __all__ = [
     "SqlConnectionConfig",
     "WebappConfig",
     "ZuulConfig",
+    "gearman_context",
     "parse_config",
     "read_config",
 ]

@@ -28,6 +28,7 @@ from zuul.lib.fields import FieldReader
 from zuul.lib.ini import IniFile, parse_ini
 from zuul.lib.problems import ConfigError, Problem
 from zuul.lib.secret import Secret
+from zuul.lib.tls import parse_tls_files
 
 #: where the file is looked for, the first that exists
 DEFAULT_PATHS = ("/etc/zuul/zuul.conf", "~/zuul.conf")
@@ -147,14 +148,16 @@ class _Parser:
             server=reader.require_host("server"),
             port=reader.port("port", GEARMAN_PORT),
             check_job_registration=reader.boolean("check_job_registration", True),
+            tls=parse_tls_files(reader),
+            check_hostname=reader.boolean("ssl_check_hostname", True),
         )
         self._warn_of_unknown(reader)
         return config
 
     def _gearman_server(self, gearman: GearmanConfig) -> GearmanServerConfig:
-        # Gearman knows no authentication. So a server that nobody asked for is started only where
-        # [gearman] points to this machine, and then heard by this machine alone; one that was asked
-        # for listens on all addresses, as workers elsewhere have always needed.
+        # Without TLS there is no authentication. So a server that nobody asked for is started only
+        # where [gearman] points to this machine, and then heard by this machine alone; one that was
+        # asked for listens on all addresses, as workers elsewhere have always needed.
         reader = self._reader("gearman_server")
         asked = reader.find_text("start") is not None
         start = reader.boolean("start", _is_loopback(gearman.server))
@@ -164,7 +167,14 @@ class _Parser:
             listen_address=listen_address or (None if asked else "127.0.0.1"),
             port=reader.port("port", gearman.port, any_free=True),
             log_config=reader.find_path("log_config"),
+            tls=parse_tls_files(reader),
+            acl=reader.find_path("acl"),
         )
+        if config.acl is not None and config.tls is None:
+            reader.complain("acl", "names certificates, so ssl_ca, ssl_cert and ssl_key are needed")
+        if start and (config.tls is None) != (gearman.tls is None):
+            text = "are needed in both of [gearman] and [gearman_server], or in none of them"
+            reader.complain("ssl_cert", f"ssl_ca, ssl_cert and ssl_key {text}")
         self._warn_of_unknown(reader)
         return config
 

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from zuul.lib.problems import Problem
 from zuul.lib.secret import Secret
+from zuul.lib.tls import TlsFiles
 
 GEARMAN_PORT = 4730
 
@@ -32,6 +33,10 @@ class GearmanConfig:
     port: int = GEARMAN_PORT
     #: ask the server whether a function is registered before submitting a build
     check_job_registration: bool = True
+    #: None: no TLS
+    tls: TlsFiles | None = None
+    #: the server's certificate must name `server`
+    check_hostname: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +49,10 @@ class GearmanServerConfig:
     #: 0: any free port
     port: int
     log_config: Path | None = None
+    #: None: no TLS
+    tls: TlsFiles | None = None
+    #: who may do what, by certificate; None: everybody everything
+    acl: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,15 +13,20 @@ import sys
 import threading
 from pathlib import Path
 
+from zuul.daemon.gearman_access import read_access
 from zuul.lib import logs
 from zuul.lib.gearman.queue import QueueTotals
 from zuul.lib.gearman.server import GearmanServer
 from zuul.lib.logs import fields
+from zuul.lib.problems import ConfigError
 from zuul.lib.stats import Stats
+from zuul.lib.tls import TlsFiles
 from zuul.lib.workers import Loop
 
 log = logging.getLogger("zuul.Server")
 
+#: the one word that the child knows
+_RELOAD = "reload\n"
 START_SECONDS = 30.0
 STOP_SECONDS = 5.0
 
@@ -29,16 +34,27 @@ STOP_SECONDS = 5.0
 class GearmanChild:
     """Starts the server, starts it again should it die, stops it."""
 
-    def __init__(self, host: str | None, port: int, log_config: Path | None) -> None:
+    def __init__(
+        self,
+        host: str | None,
+        port: int,
+        log_config: Path | None,
+        *,
+        tls: TlsFiles | None = None,
+        acl: Path | None = None,
+    ) -> None:
         self._host = host
         self.port = port
         self._log_config = log_config
+        self._tls = tls
+        self._acl = acl
         self._process: subprocess.Popen[str] | None = None
         self._stopping = threading.Event()
         self._watcher = Loop("gearman-server-watcher", self._watch)
 
     def start(self) -> None:
-        """Return once it listens. Raises OSError if it cannot."""
+        """Return once it listens. Raises OSError if it cannot, ConfigError for its files."""
+        read_access(self._tls, self._acl)
         self._spawn()
         self._watcher.start()
 
@@ -46,6 +62,17 @@ class GearmanChild:
     def pid(self) -> int:
         """Process id of the server that runs now; 0 if none does."""
         return self._process.pid if self._process else 0
+
+    def reload(self) -> None:
+        """Make it read certificates and access list again; what is wrong with them it logs."""
+        process = self._process
+        if process is None or process.stdin is None:
+            return
+        try:
+            process.stdin.write(_RELOAD)
+            process.stdin.flush()
+        except OSError as error:
+            log.warning("The Gearman server is not told to reload: %s", error)
 
     def stop(self) -> None:
         """End it; may be called twice."""
@@ -67,6 +94,11 @@ class GearmanChild:
             command += ["--host", self._host]
         if self._log_config is not None:
             command += ["--log-config", str(self._log_config)]
+        if self._tls is not None:
+            files = (self._tls.ca, self._tls.certificate, self._tls.key)
+            command += ["--tls", *map(str, files)]
+        if self._acl is not None:
+            command += ["--acl", str(self._acl)]
         # Its own session: a terminal's Ctrl-C is for the parent, which ends it in order.
         process = subprocess.Popen(  # noqa: S603 -- our own program, no shell
             command,
@@ -128,24 +160,47 @@ class _Figures:
         self._stats.gauge("zuul.geard.workers", workers)
 
 
+def _reload(server: GearmanServer, tls: TlsFiles | None, acl: Path | None) -> None:
+    try:
+        access = read_access(tls, acl)
+    except ConfigError as error:
+        for problem in error.problems:
+            log.error("Access to the Gearman server stays as it was: %s", problem)
+        return
+    server.set_access(access.ssl_context, access.acl)
+    log.info("Access to the Gearman server was read again")
+
+
 def main() -> int:
     parser = argparse.ArgumentParser()
     parser.add_argument("--host")
     parser.add_argument("--port", type=int, required=True)
     parser.add_argument("--log-config", type=Path)
+    parser.add_argument("--tls", type=Path, nargs=3, metavar=("CA", "CERTIFICATE", "KEY"))
+    parser.add_argument("--acl", type=Path)
     arguments = parser.parse_args()
+    tls = TlsFiles(*arguments.tls) if arguments.tls else None
     logs.configure(arguments.log_config)
     # Without statsd the server does not even measure.
     stats = Stats.from_environment()
     figures = _Figures(stats) if stats.enabled else None
-    server = GearmanServer(arguments.host, arguments.port, observer=figures)
     try:
+        access = read_access(tls, arguments.acl)
+        server = GearmanServer(
+            arguments.host,
+            arguments.port,
+            observer=figures,
+            ssl_context=access.ssl_context,
+            acl=access.acl,
+        )
         server.start()
-    except OSError as error:
+    except (ConfigError, OSError) as error:
         print(error, flush=True)  # noqa: T201 -- the parent reads it
         return 1
     print("listening", server.port, flush=True)  # noqa: T201 -- the parent reads it
-    sys.stdin.read()
+    for line in sys.stdin:
+        if line == _RELOAD:
+            _reload(server, tls, arguments.acl)
     server.stop()
     return 0
 

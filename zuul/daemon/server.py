@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol
 
-from zuul.config import GerritConnectionConfig, Program, ZuulConfig, read_config
+from zuul.config import GerritConnectionConfig, Program, ZuulConfig, gearman_context, read_config
 from zuul.core.events import GracefulExitRequested, LayoutLoaded
 from zuul.core.messages import ReportOptions
 from zuul.core.scheduler import Scheduler
@@ -31,6 +31,7 @@ from zuul.lib import clock, logs
 from zuul.lib.clock import RandomIds
 from zuul.lib.gearman import AdminClient, GearmanClient
 from zuul.lib.logs import fields
+from zuul.lib.modes import refuse_writers
 from zuul.lib.problems import ConfigError
 from zuul.lib.stats import Stats
 from zuul.lib.workers import run_guarded
@@ -66,11 +67,13 @@ class Server:
         self._interest = LayoutInterest(WatchedChanges())
         self._times = TimeDatabase(config.zuul.state_dir / "times")
         self._gerrits: dict[str, GerritDriver] = {}
+        self._gearman_child: GearmanChild | None = None
         self._started: list[tuple[str, Callable[[], object]]] = []
 
     def start(self) -> None:
         """Raises ConfigError or OSError; `stop` then cleans up what was started."""
         config = self._config
+        refuse_writers(config.zuul.state_dir)
         layout = self._read_layout(config)
         self._start("build times", self._times)
         client, admin = self._connect_gearman()
@@ -134,12 +137,20 @@ class Server:
         host, port = self._config.gearman.server, self._config.gearman.port
         wanted = self._config.gearman_server
         if wanted.start:
-            child = GearmanChild(wanted.listen_address, wanted.port, wanted.log_config)
+            child = GearmanChild(
+                wanted.listen_address,
+                wanted.port,
+                wanted.log_config,
+                tls=wanted.tls,
+                acl=wanted.acl,
+            )
             self._start("Gearman server", child)
+            self._gearman_child = child
             port = child.port
-        client = GearmanClient("zuul-server", host, port)
+        context = gearman_context(self._config.gearman)
+        client = GearmanClient("zuul-server", host, port, ssl_context=context)
         self._started.append(("Gearman client", client.close))
-        admin = AdminClient(host, port)
+        admin = AdminClient(host, port, ssl_context=context)
         self._started.append(("Gearman administration", admin.close))
         if not client.wait_connected(GEARMAN_SECONDS):
             log.warning("The Gearman server does not answer yet %s", fields(host=host, port=port))
@@ -167,6 +178,8 @@ class Server:
                 log.error("Reconfiguration failed, the old layout stays: %s", line)
             return
         self._config = config
+        if self._gearman_child is not None:
+            self._gearman_child.reload()
         self._install(layout)
 
     def exit_gracefully(self) -> None:

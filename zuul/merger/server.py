@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import os
+import ssl
 import threading
 import time
 import uuid
@@ -19,6 +20,7 @@ from typing import Any
 from zuul.errors import MergerError
 from zuul.lib.gearman import GearmanWorker, Reply, Task
 from zuul.lib.logs import fields
+from zuul.lib.modes import refuse_writers
 from zuul.lib.process import PidFile
 from zuul.lib.workers import Loop
 from zuul.merger.merger import Merger, MergerSettings
@@ -54,10 +56,12 @@ class MergeServer:
         gearman_host: str,
         gearman_port: int,
         *,
+        ssl_context: ssl.SSLContext | None = None,
         ref_max_age_days: int | None = None,
         idle_seconds: float = IDLE_SECONDS,
     ) -> None:
         settings.git_dir.mkdir(parents=True, exist_ok=True)
+        refuse_writers(settings.git_dir)
         self._lock = PidFile(settings.git_dir / _LOCK)
         self._lock.acquire(timeout_seconds=0)
         self.merger_id = read_merger_id(settings.git_dir)
@@ -76,7 +80,9 @@ class MergeServer:
             "merger:update": self._update,
             "merger:head": self._head,
         }
-        self._worker = GearmanWorker(WORKER_NAME, gearman_host, gearman_port, functions)
+        self._worker = GearmanWorker(
+            WORKER_NAME, gearman_host, gearman_port, functions, ssl_context=ssl_context
+        )
         self._upkeep = Loop("merger-upkeep", self._keep_up)
         self._ended = threading.Event()
         self._ending: threading.Thread | None = None

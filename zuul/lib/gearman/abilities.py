@@ -6,16 +6,9 @@ from typing import Final
 
 from zuul.lib.gearman.limits import Limits
 from zuul.lib.gearman.peers import Peer, PeerTable
+from zuul.lib.gearman.refusals import Refused, denied
 
 CONTROL_CHARACTERS: Final = bytes(range(0x20)) + b"\x7f"
-
-
-class Refused(Exception):
-    """The request cannot be served; code and text go back as an ERROR packet."""
-
-    def __init__(self, code: bytes, text: str) -> None:
-        super().__init__(text)
-        self.code = code
 
 
 def check_name(name: bytes, limits: Limits) -> None:
@@ -57,12 +50,21 @@ class Abilities:
         wanted = dict.fromkeys(name for name in data.split(b"\x00") if name)
         for name in [name for name in peer.functions if name not in wanted]:
             self._peers.remove_function(peer, name)
+        refusal: Refused | None = None
         for name in wanted:
             if name not in peer.functions:
-                self._add(peer, name, 0.0)
+                try:
+                    self._add(peer, name, 0.0)
+                except Refused as problem:
+                    # What is wrong with one name takes the others from nobody.
+                    refusal = refusal or problem
+        if refusal is not None:
+            raise refusal
 
     def _add(self, peer: Peer, name: bytes, seconds: float) -> None:
         check_name(name, self._limits)
+        if name not in peer.rights.register:
+            raise denied(peer, "register", name)
         if len(peer.functions) >= self._limits.functions_per_connection:
             raise Refused(b"ERR_TOO_MANY", "too many functions on one connection")
         self._peers.add_function(peer, name, seconds)

@@ -8,13 +8,17 @@ from __future__ import annotations
 
 import logging
 import socket
+import ssl
 import threading
 import time
 from collections.abc import Callable
 from typing import Final, NamedTuple
+from urllib.parse import unquote_plus
 
 log = logging.getLogger("zuul.Gearman")
 
+#: What is not allowed is answered so, in one line, whatever was asked.
+_DENIED: Final = b"ERR PERMISSION_DENIED"
 _MAX_ANSWER_BYTES: Final = 64 * 1024 * 1024
 _MISSING_SECONDS: Final = 5.0
 #: After a failure questions are refused for so long, lest each of many waits for its time limit.
@@ -54,8 +58,16 @@ def parse_status(text: bytes) -> dict[str, FunctionStatus]:
 class AdminClient:
     """Text commands to one server. Any thread; each call ends within about `timeout_seconds`."""
 
-    def __init__(self, host: str, port: int, timeout_seconds: float = 10.0) -> None:
+    def __init__(
+        self,
+        host: str,
+        port: int,
+        timeout_seconds: float = 10.0,
+        *,
+        ssl_context: ssl.SSLContext | None = None,
+    ) -> None:
         self._address = (host, port)
+        self._ssl_context = ssl_context
         self._timeout = timeout_seconds
         self._lock = threading.Lock()
         self._socket: socket.socket | None = None
@@ -86,6 +98,13 @@ class AdminClient:
         return self._ask(b"status\n", b".\n")
 
     def _ask(self, command: bytes, end: bytes) -> bytes:
+        answer = self._fetch(command, end)
+        if answer.startswith(_DENIED):
+            text = unquote_plus(answer[:1000].decode(errors="replace")).strip()
+            raise AdminError(f"the Gearman server refuses {command.strip().decode()!a}: {text}")
+        return answer
+
+    def _fetch(self, command: bytes, end: bytes) -> bytes:
         with self._lock:
             if time.monotonic() < self._silent_until:
                 raise AdminError("the Gearman server did not answer a moment ago")
@@ -106,8 +125,7 @@ class AdminClient:
     def _exchange(self, command: bytes, end: bytes) -> bytes:
         deadline = time.monotonic() + self._timeout
         if self._socket is None:
-            self._socket = socket.create_connection(self._address, self._timeout)
-            self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            self._socket = self._open()
         self._socket.settimeout(self._timeout)
         self._socket.sendall(command)
         answer = bytearray()
@@ -124,6 +142,17 @@ class AdminClient:
                 raise AdminError("the Gearman server's answer has no end")
         return bytes(answer)
 
+    def _open(self) -> socket.socket:
+        sock = socket.create_connection(self._address, self._timeout)
+        try:
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            if self._ssl_context is None:
+                return sock
+            return self._ssl_context.wrap_socket(sock, server_hostname=self._address[0])
+        except BaseException:
+            sock.close()
+            raise
+
     def _close(self) -> None:
         if self._socket is not None:
             self._socket.close()
@@ -132,7 +161,7 @@ class AdminClient:
 
 def _is_complete(answer: bytearray, end: bytes) -> bool:
     """One line for most commands; for `status` lines up to one with a single full stop."""
-    if end == b"\n":
+    if end == b"\n" or answer.startswith(_DENIED):
         return b"\n" in answer
     return answer == end or answer.endswith(b"\n" + end)
 

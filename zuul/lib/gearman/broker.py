@@ -16,7 +16,8 @@ from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Final
 
-from zuul.lib.gearman.abilities import CONTROL_CHARACTERS, Abilities, Refused, check_name
+from zuul.lib.gearman.abilities import CONTROL_CHARACTERS, Abilities, check_name
+from zuul.lib.gearman.acl import EVERYTHING, Acl
 from zuul.lib.gearman.commands import TextCommands
 from zuul.lib.gearman.limits import Limits
 from zuul.lib.gearman.packets import (
@@ -29,6 +30,7 @@ from zuul.lib.gearman.packets import (
 )
 from zuul.lib.gearman.peers import Peer, PeerTable, printable
 from zuul.lib.gearman.queue import Job, JobQueue, Priority, QueueTotals
+from zuul.lib.gearman.refusals import Refused, denied, log_refusal
 
 log = logging.getLogger("zuul.GearServer")
 
@@ -52,8 +54,11 @@ _UNSUPPORTED: Final = frozenset({PacketType.SUBMIT_JOB_SCHED, PacketType.SUBMIT_
 class Broker:
     """All connections and jobs of one server. `boot_id` must be new at every start."""
 
-    def __init__(self, boot_id: str, version: str, limits: Limits | None = None) -> None:
+    def __init__(
+        self, boot_id: str, version: str, limits: Limits | None = None, acl: Acl | None = None
+    ) -> None:
         self._limits = limits or Limits()
+        self._acl = acl
         self._queue = JobQueue(b"H:%s:" % boot_id.encode())
         self._peers = PeerTable(self._limits.known_functions)
         abilities = Abilities(self._peers, self._limits)
@@ -68,9 +73,9 @@ class Broker:
             PacketType.RESET_ABILITIES: abilities.reset,
             PacketType.MASS_DO: abilities.mass_do,
             PacketType.PRE_SLEEP: self._pre_sleep,
-            PacketType.GRAB_JOB: self._grab_job,
-            PacketType.GRAB_JOB_UNIQ: self._grab_job_uniq,
-            PacketType.GRAB_JOB_ALL: self._grab_job_all,
+            PacketType.GRAB_JOB: partial(self._give, PacketType.JOB_ASSIGN),
+            PacketType.GRAB_JOB_UNIQ: partial(self._give, PacketType.JOB_ASSIGN_UNIQ),
+            PacketType.GRAB_JOB_ALL: partial(self._give, PacketType.JOB_ASSIGN_ALL),
             PacketType.WORK_DATA: partial(self._forward, PacketType.WORK_DATA),
             PacketType.WORK_WARNING: partial(self._forward, PacketType.WORK_WARNING),
             PacketType.WORK_STATUS: self._work_status,
@@ -96,10 +101,28 @@ class Broker:
         """Connections that have registered at least one function."""
         return sum(1 for peer in self._peers if peer.functions)
 
-    def connect(self, connection: int, host: str) -> None:
-        """A connection has been accepted; its number is the caller's and must not be reused."""
+    def connect(self, connection: int, host: str, certificate: str = "") -> None:
+        """A connection has been accepted; its number is the caller's and must not be reused.
+
+        `certificate`: the common name of its certificate, which has been verified.
+        """
         reader = StreamReader(REQUEST, max_packet=self._limits.packet_bytes)
-        self._peers.add(Peer(connection, host.encode(), reader))
+        peer = Peer(connection, host.encode(), reader, certificate=certificate)
+        if self._acl is not None:
+            peer.rights = self._acl.rights_of(certificate)
+        self._peers.add(peer)
+
+    def set_acl(self, acl: Acl | None) -> None:
+        """The rights from now on; functions whose registration is not covered any more are lost.
+
+        Jobs that are assigned already may be ended.
+        """
+        self._acl = acl
+        for peer in self._peers:
+            peer.rights = EVERYTHING if acl is None else acl.rights_of(peer.certificate)
+            for name in [name for name in peer.functions if name not in peer.rights.register]:
+                log.warning("Function taken from a worker function=%s %s", printable(name), peer)
+                self._peers.remove_function(peer, name)
 
     def receive(
         self,
@@ -120,7 +143,7 @@ class Broker:
                 if measure is not None:
                     measure(item.type)
             else:
-                self._send(peer.id, self._commands.answer(item))
+                self._send(peer.id, self._commands.answer(peer, item))
 
     def disconnect(self, connection: int) -> None:
         """A connection has ended: forget the jobs it submitted, fail those it was working on."""
@@ -170,8 +193,8 @@ class Broker:
             else:
                 log.warning("Unknown packet ignored type=%s %s", packet.type, peer)
         except Refused as refusal:
-            name = PACKET_NAMES.get(packet.type, packet.type)
-            log.warning("Request refused packet=%s %s: %s", name, peer, refusal)
+            name = PACKET_NAMES.get(packet.type, str(packet.type))
+            log_refusal(peer, name, refusal)
             self._send(peer.id, response(PacketType.ERROR, refusal.code, str(refusal).encode()))
 
     def _send(self, connection: int, data: bytes) -> None:
@@ -201,6 +224,8 @@ class Broker:
         function, unique, arguments = parts
         if not self._peers.knows(function):
             check_name(function, self._limits)
+        if function not in peer.rights.submit:
+            raise denied(peer, "submit", function)
         room = self._limits.argument_bytes - self._queue.argument_bytes
         if len(self._queue) >= self._limits.jobs or len(arguments) > room:
             raise Refused(b"ERR_QUEUE_FULL", "the queue is full")
@@ -226,37 +251,36 @@ class Broker:
 
     def _get_status(self, peer: Peer, data: bytes) -> None:
         job = self._queue.find(data)
-        if job is None:
+        if job is None or job.function not in peer.rights.submit:
             fields = (data, b"0", b"0", b"", b"")
         else:
             running = b"0" if job.worker is None else b"1"
             fields = (data, b"1", running, job.numerator, job.denominator)
         self._send(peer.id, response(PacketType.STATUS_RES, *fields))
 
-    def _cancel(self, handle: bytes) -> bool:
+    def _cancel(self, peer: Peer, handle: bytes) -> bool:
         job = self._queue.find(handle)
-        if job is None or job.worker is not None:
+        if job is None:
+            return False
+        if job.function not in peer.rights.cancel:
+            raise denied(peer, "cancel", job.function)
+        if job.worker is not None:
             return False
         self._end(job)
         return True
 
     # Packets of workers: taking jobs.
 
-    def _grab_job(self, peer: Peer, _data: bytes) -> None:
+    def _give(self, packet_type: PacketType, peer: Peer, _data: bytes) -> None:
         if job := self._grab(peer):
-            fields = (job.handle, job.function, job.arguments)
-            self._send(peer.id, response(PacketType.JOB_ASSIGN, *fields))
-
-    def _grab_job_uniq(self, peer: Peer, _data: bytes) -> None:
-        if job := self._grab(peer):
-            fields = (job.handle, job.function, job.unique, job.arguments)
-            self._send(peer.id, response(PacketType.JOB_ASSIGN_UNIQ, *fields))
-
-    def _grab_job_all(self, peer: Peer, _data: bytes) -> None:
-        if job := self._grab(peer):
-            no_reducer = b""
-            fields = (job.handle, job.function, job.unique, no_reducer, job.arguments)
-            self._send(peer.id, response(PacketType.JOB_ASSIGN_ALL, *fields))
+            # JOB_ASSIGN_ALL names a reducer too, which we have none of.
+            between = {
+                PacketType.JOB_ASSIGN: (),
+                PacketType.JOB_ASSIGN_UNIQ: (job.unique,),
+                PacketType.JOB_ASSIGN_ALL: (job.unique, b""),
+            }[packet_type]
+            fields = (job.handle, job.function, *between, job.arguments)
+            self._send(peer.id, response(packet_type, *fields))
 
     def _grab(self, peer: Peer) -> Job | None:
         """Assign the next job this connection can do, or tell it that there is none."""

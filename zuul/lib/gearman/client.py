@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 import queue
+import ssl
 import threading
 import time
 from collections import deque
@@ -97,6 +98,7 @@ class GearmanClient:
         *,
         handle_timeout_seconds: float = 300.0,
         limit: int = 200_000,
+        ssl_context: ssl.SSLContext | None = None,
     ) -> None:
         self._handle_timeout = handle_timeout_seconds
         self._limit = limit
@@ -105,11 +107,7 @@ class GearmanClient:
         self._wake = threading.Event()
         self._closed = False
         self._link = ClientLink(
-            client_id,
-            host,
-            port,
-            on_packet=self._on_packet,
-            on_lost=self._on_lost,
+            client_id, host, port, ssl_context, on_packet=self._on_packet, on_lost=self._on_lost
         )
         self._sender = Loop("gearman-sender", self._turn)
         self._sender.start()

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 import socket
+import ssl
 import time
 from collections import deque
 from collections.abc import Callable, Iterable
@@ -17,6 +18,7 @@ import gear
 
 from zuul.lib.gearman.packets import REQUEST, RESPONSE, Packet, StreamReader
 from zuul.lib.gearman.sockets import tune
+from zuul.lib.tls import TlsSocket
 from zuul.lib.workers import run_guarded
 
 log = logging.getLogger("zuul.Gearman")
@@ -35,12 +37,19 @@ class Connection(gear.Connection):  # type: ignore[misc]
     """One socket to the server, opened again and again; `generation` counts the openings."""
 
     def __init__(
-        self, host: str, port: int, client_id: str, on_lost: Callable[[Any], None]
+        self,
+        host: str,
+        port: int,
+        client_id: str,
+        on_lost: Callable[[Any], None],
+        ssl_context: ssl.SSLContext | None = None,
     ) -> None:
         self._on_lost = on_lost
+        self._ssl_context = ssl_context
         self._failure = ""
         self.generation = 0
         self._usable = False
+        self._has_heard = False
         self.conn: Any = None
         super().__init__(host, port, client_id=client_id)
 
@@ -51,7 +60,7 @@ class Connection(gear.Connection):  # type: ignore[misc]
     def connect(self) -> None:
         """Open the socket. Raises gear.ConnectionError."""
         try:
-            sock = socket.create_connection((self.host, self.port), CONNECT_SECONDS)
+            sock = self._open_socket()
         except OSError as error:
             if str(error) != self._failure:
                 self._failure = str(error)
@@ -63,8 +72,6 @@ class Connection(gear.Connection):  # type: ignore[misc]
                 )
             raise gear.ConnectionError(str(error)) from error
         self._failure = ""
-        sock.settimeout(_SEND_SECONDS)
-        tune(sock)
         with self.send_lock:
             self.conn = sock
             self.connected = True
@@ -73,7 +80,20 @@ class Connection(gear.Connection):  # type: ignore[misc]
             # gear's server tells of a lost worker with the magic code of a request.
             self._reader = StreamReader(RESPONSE, REQUEST)
             self._usable = True
+            self._has_heard = False
         log.info("Connected to Gearman server host=%s port=%d", self.host, self.port)
+
+    def _open_socket(self) -> socket.socket | TlsSocket:
+        sock = socket.create_connection((self.host, self.port), CONNECT_SECONDS)
+        try:
+            tune(sock)
+            context = self._ssl_context
+            stream = sock if context is None else TlsSocket(sock, context, self.host)
+            sock.settimeout(_SEND_SECONDS)
+        except BaseException:
+            sock.close()
+            raise
+        return stream
 
     def disconnect(self) -> None:
         """Close the socket and forget what was pending."""
@@ -104,10 +124,13 @@ class Connection(gear.Connection):  # type: ignore[misc]
 
     def receive(self) -> list[Packet | bytes]:
         """What the socket has; blocks if it has nothing. Raises OSError and ProtocolError."""
-        data = self.conn.recv(_RECEIVE_BYTES)
-        if not data:
-            raise NotConnected("the server has closed the connection")
-        return self._reader.feed(data)
+        tls = isinstance(self.conn, TlsSocket)
+        data = self.conn.receive() if tls else self.conn.recv(_RECEIVE_BYTES)
+        if data == b"":
+            doubt = "; does it know our certificate?" if tls and not self._has_heard else ""
+            raise NotConnected(f"the server has closed the connection{doubt}")
+        self._has_heard = True
+        return self._reader.feed(data) if data else []
 
     def abort(self) -> None:
         """Make the reading thread notice that this connection is to be given up."""

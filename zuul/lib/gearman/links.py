@@ -13,6 +13,7 @@ import contextlib
 import logging
 import os
 import select
+import ssl
 import threading
 import time
 from collections.abc import Callable, Iterable
@@ -46,11 +47,13 @@ class _Condition(threading.Condition):
 class _Link:
     """What client and worker share: the two loops of gear's threads, and giving up."""
 
-    def __init__(self, client_id: str, host: str, port: int) -> None:
+    def __init__(
+        self, client_id: str, host: str, port: int, ssl_context: ssl.SSLContext | None
+    ) -> None:
         self._condition = _Condition()
         self._halt = threading.Event()
         self._random = SystemRandom()
-        self.connection = Connection(host, port, client_id, self.handle_lost)
+        self.connection = Connection(host, port, client_id, self.handle_lost, ssl_context)
         super().__init__(client_id)  # type: ignore[call-arg]
         self._prepare()
         with self._condition:
@@ -179,13 +182,14 @@ class ClientLink(_Link, gear.Client):  # type: ignore[misc]
         client_id: str,
         host: str,
         port: int,
+        ssl_context: ssl.SSLContext | None,
         *,
         on_packet: Callable[[Connection, Packet], None],
         on_lost: Callable[[Any], None],
     ) -> None:
         self._on_packet = on_packet
         self._on_lost = on_lost
-        super().__init__(client_id, host, port)
+        super().__init__(client_id, host, port, ssl_context)
 
     def _onConnect(self, connection: Connection) -> None:  # noqa: N802 - gear's name
         # gearmand passes WORK_EXCEPTION on to those who asked; others ignore the wish.
@@ -236,9 +240,16 @@ class WorkerLink(_Link, gear.Worker):  # type: ignore[misc]
 
     job_class = AssignedJob
 
-    def __init__(self, client_id: str, host: str, port: int, functions: Iterable[str]) -> None:
+    def __init__(
+        self,
+        client_id: str,
+        host: str,
+        port: int,
+        ssl_context: ssl.SSLContext | None,
+        functions: Iterable[str],
+    ) -> None:
         self._names = tuple(functions)
-        super().__init__(client_id, host, port)
+        super().__init__(client_id, host, port, ssl_context)
 
     def _prepare(self) -> None:
         # gear's registerFunction may miss a connection that is just being made.
@@ -254,7 +265,10 @@ class WorkerLink(_Link, gear.Worker):  # type: ignore[misc]
             PacketType.JOB_ASSIGN_UNIQ: self.handleJobAssignUnique,
         }
         handler = handlers.get(packet.type)
-        if handler is None:
+        if packet.type == PacketType.ERROR:
+            text = packet.data.replace(b"\x00", b" ")[:500]
+            log.error("Gearman server answers with an error: %s", ascii(text))
+        elif handler is None:
             log.warning(
                 "Packet from the Gearman server ignored type=%s: %s",
                 PACKET_NAMES.get(packet.type, packet.type),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
+from zuul.lib.gearman.acl import EVERYTHING, Rights
 from zuul.lib.gearman.packets import StreamReader
 from zuul.lib.gearman.queue import Job
 
@@ -17,6 +18,9 @@ class Peer:
     host: bytes
     reader: StreamReader
     client_id: bytes = b"-"
+    #: the common name in its certificate; "" if it has none
+    certificate: str = ""
+    rights: Rights = EVERYTHING
     #: Functions this connection can do, with the seconds a job may take (0: for ever).
     functions: dict[bytes, float] = field(default_factory=dict)
     #: It has sent PRE_SLEEP and waits for a NOOP.
@@ -27,9 +31,14 @@ class Peer:
     assigned: dict[bytes, Job] = field(default_factory=dict)
     #: The last job it ended with WORK_EXCEPTION: the WORK_FAIL that gearmand wants may follow.
     excused: bytes = b""
+    #: how many of its requests were refused
+    refusals: int = 0
 
     def __str__(self) -> str:
-        return f"host={printable(self.host)} client={printable(self.client_id)}"
+        text = f"host={printable(self.host)} client={printable(self.client_id)}"
+        if self.certificate:
+            text += f" certificate={printable(self.certificate.encode())}"
+        return text
 
 
 def printable(text: bytes) -> str:

@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import json
 import logging
+import ssl
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -91,10 +92,12 @@ class GearmanWorker:
         functions: Mapping[str, Function],
         *,
         connections: int = 1,
+        ssl_context: ssl.SSLContext | None = None,
     ) -> None:
         self._functions = dict(functions)
         self._links = [
-            WorkerLink(client_id, host, port, self._functions) for _ in range(connections)
+            WorkerLink(client_id, host, port, ssl_context, self._functions)
+            for _ in range(connections)
         ]
         self._loops = [
             Loop(f"gearman-worker-{number}", partial(self._turn, link))
