@@ -11,10 +11,11 @@ from __future__ import annotations
 import logging
 import threading
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from enum import Enum
+from typing import Protocol
 
 from nodepool.config.values import NodepoolConfig
 from nodepool.core.commands import Call
@@ -59,6 +60,16 @@ class PoolView:
     at: float
 
 
+class CallTaker(Protocol):
+    """The edges, as the pool's thread knows them."""
+
+    def submit(self, call: Call) -> None: ...
+
+    def expect(self, servers: Container[str], images: Container[str]) -> None:
+        """Providers of whose servers, or images, something waits to hear."""
+        ...
+
+
 class PoolThread:
     """`start` and `stop` once each; the first event in the inbox is Started."""
 
@@ -67,22 +78,23 @@ class PoolThread:
         pool: Pool,
         ledger: Ledger,
         inbox: Inbox,
+        edges: CallTaker,
         *,
-        submit: Callable[[Call], None],
         configure: Callable[[NodepoolConfig], None],
         config: NodepoolConfig,
         on_end: Callable[[], None] = lambda: None,
     ) -> None:
-        """`submit` and `configure` never block; the latter is called before the core is told."""
+        """`configure` is called before the core is told. Neither it nor `edges` ever blocks."""
         self._pool = pool
         self._ledger = ledger
         self._inbox = inbox
-        self._submit = submit
+        self._edges = edges
         self._configure = configure
         self._config = config
         self._on_end = on_end
         self._wanted: deque[Future[PoolView]] = deque()
         self._end: End | None = None
+        self._has_begun = False
         self._loop = Loop("NodePool", self._turn)
 
     @property
@@ -152,7 +164,10 @@ class PoolThread:
             self._finish(End.FAILED)
             return ()
         for call in spared(batch.calls, answers, self._pool.nodes):
-            self._submit(call)
+            self._edges.submit(call)
+        if batch.rows or not self._has_begun:
+            self._has_begun = True
+            self._edges.expect(self._pool.providers_to_watch(), self._pool.images_to_watch())
         return answers
 
     def _finish(self, end: End) -> None:
