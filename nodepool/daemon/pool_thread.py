@@ -11,7 +11,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections import deque
-from collections.abc import Callable, Container, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from enum import Enum
@@ -19,14 +19,14 @@ from typing import Protocol
 
 from nodepool.config.values import NodepoolConfig
 from nodepool.core.commands import Call
-from nodepool.core.events import ConfigLoaded, Event, TimeCame
+from nodepool.core.events import ConfigLoaded, Event, Step, TimeCame
 from nodepool.core.pool import Pool
 from nodepool.core.ports import Ledger
 from nodepool.daemon.batch import Batch, spared
 from nodepool.daemon.inbox import Inbox
 from nodepool.db.lease import LeaseLost
 from nodepool.errors import StoreError
-from nodepool.model import Node, SnapshotImage
+from nodepool.model import MachineKey, Node, SnapshotImage
 from zuul.lib import clock
 from zuul.lib.logs import fields
 from zuul.lib.workers import Loop, outcome_of
@@ -55,6 +55,8 @@ class PoolView:
 
     nodes: tuple[Node, ...]
     images: tuple[SnapshotImage, ...]
+    #: of launches and image builds, by their first machine
+    steps: Mapping[MachineKey, Step]
     config: NodepoolConfig
     #: epoch seconds
     at: float
@@ -179,7 +181,11 @@ class PoolThread:
             return
         pool = self._pool
         view = PoolView(
-            tuple(pool.nodes.values()), tuple(pool.images.values()), self._config, clock.now()
+            tuple(pool.nodes.values()),
+            tuple(pool.images.values()),
+            pool.steps(),
+            self._config,
+            clock.now(),
         )
         while self._wanted:
             wanted = self._wanted.popleft()
