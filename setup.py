@@ -49,12 +49,7 @@ setup(
             "gearman_plugin_shim.*",
         ]
     ),
-    package_data={
-        "zuul": ["py.typed"],
-        "zuul.daemon": ["static/*"],
-        "zuul.lib.web": ["static/*"],
-        "nodepool.daemon": ["static/*"],
-    },
+    package_data={"zuul.daemon": ["static/*"], "zuul": ["py.typed"]},
     install_requires=read_requirements("requirements.txt"),
     extras_require={"test": TEST, "lint": LINT, "docs": DOCS},
     entry_points={

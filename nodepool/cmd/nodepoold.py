@@ -10,11 +10,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 from nodepool import __version__
-from nodepool.config import NodepoolConfig
 from nodepool.core.ports import Switches
 from nodepool.daemon.config_watch import ConfigFiles, ConfigWatch
 from nodepool.daemon.daemon import Daemon
-from nodepool.daemon.web import WebServer
 from nodepool.errors import StoreError
 from zuul.lib import logs
 from zuul.lib.problems import ConfigError, Problem
@@ -41,7 +39,11 @@ def main(arguments: list[str] | None = None) -> int:
             logs.configure(options.log_config)
             for warning in config.warnings:
                 log.warning("%s", warning)
-            return serve(files, config, options, started)
+            with SignalQueue(SIGNALS) as signals:
+                daemon = Daemon(config, switches=_switches(options))
+                return serve(
+                    daemon, ConfigWatch(files, config, daemon.reload), options, signals, started
+                )
     except ConfigError as error:
         _print_problems(error.problems)
     except (AlreadyRunning, OSError, StoreError) as error:
@@ -91,28 +93,22 @@ def _switches(options: argparse.Namespace) -> Switches:
 
 
 def serve(
-    files: ConfigFiles,
-    config: NodepoolConfig,
+    daemon: Daemon,
+    watch: ConfigWatch,
     options: argparse.Namespace,
+    signals: SignalQueue,
     started: Callable[[], None],
 ) -> int:
     """Run until a signal ends it; `started` is called once everything runs."""
-    daemon = Daemon(config, switches=_switches(options))
-    watch = ConfigWatch(files, config, daemon.reload)
-    pages = WebServer(options.web_address, options.web_port, daemon)
     at_once = False
-    with SignalQueue(SIGNALS) as signals:
-        try:
-            if not options.no_webapp:
-                pages.start()
-            daemon.start()
-            watch.start()
-            started()
-            at_once = _obey(daemon, watch, options, signals) is signal.SIGTERM
-        finally:
-            watch.stop()
-            daemon.stop(at_once=at_once)
-            pages.stop()
+    try:
+        daemon.start()
+        watch.start()
+        started()
+        at_once = _obey(daemon, watch, options, signals) is signal.SIGTERM
+    finally:
+        watch.stop()
+        daemon.stop(at_once=at_once)
     return 1 if daemon.has_failed else 0
 
 

@@ -67,8 +67,9 @@ class DemandWatch:
 
     def stop(self) -> None:
         servers, self._servers = self._servers, {}
-        for server in servers.values():
-            server.stop(10.0)
+        for seconds in (0.0, 10.0):
+            for server in servers.values():
+                server.stop(seconds)
 
     def _heard(self, address: ServerAddress, answer: _Answer | None) -> None:
         # The lock also keeps the sums in the order in which they were made.

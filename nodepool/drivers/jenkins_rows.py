@@ -24,12 +24,13 @@ _RESERVED = frozenset(("", ".", "..", "(master)", "(built-in)"))
 MOST_SAID = 200
 _DECLARATION = re.compile(rb"""^(\s*<\?xml\s[^>]*?version\s*=\s*)(['"])1\.1\2""")
 _NOT_TEXT = re.compile(r"<(script|style)\b.*?</\1>|<[^>]*>", re.DOTALL | re.IGNORECASE)
-#: where error pages have their reason
+#: where error pages have their reason, the best first: what stands before it, and behind it
 _REASONS = (
-    re.compile(r"<h1>\s*Error\s*</h1>\s*<p>(.*?)</p>", re.DOTALL | re.IGNORECASE),
-    re.compile(r"<h2>(.*?)</h2>", re.DOTALL | re.IGNORECASE),
-    re.compile(r"<title>(.*?)</title>", re.DOTALL | re.IGNORECASE),
+    (re.compile(r"<h1>\s{0,20}Error\s{0,20}</h1>\s{0,20}<p>", re.IGNORECASE), "</p>"),
+    (re.compile("<h2>", re.IGNORECASE), "</h2>"),
+    (re.compile("<title>", re.IGNORECASE), "</title>"),
 )
+_MOST_PAGE, _MOST_REASON = 100_000, 2000
 
 
 def is_possible(nodename: str) -> bool:
@@ -108,11 +109,11 @@ def with_label(config_xml: bytes, label: str) -> bytes:
         places.parser.Parse(text, True)
     except expat.ExpatError as error:
         raise TargetError(f"config.xml is no XML: {error}") from error
+    if not places.is_node:
+        raise TargetError("config.xml is no node's: it has no numExecutors")
     wanted = b"<label>" + escape(label).encode() + b"</label>"
     if places.label is None:
         at = places.end
-        if config_xml[at : at + 2] != b"</":
-            raise TargetError("config.xml is empty")
         return config_xml[:at] + wanted + config_xml[at:]
     start, end = places.label
     tag_end = config_xml.index(b">", start)
@@ -125,6 +126,7 @@ class _Places:
     """Where the root's <label> begins and its end tag is, and the root's end tag."""
 
     def __init__(self) -> None:
+        self.is_node = False
         self.label: tuple[int, int] | None = None
         self.end = 0
         self._path: list[str] = []
@@ -141,6 +143,8 @@ class _Places:
         self._path.append(name)
         if self._path[1:] == ["label"]:
             self._start = self.parser.CurrentByteIndex
+        elif self._path[1:] == ["numExecutors"]:
+            self.is_node = True
 
     def _finish(self, _name: str) -> None:
         at = self.parser.CurrentByteIndex
@@ -153,9 +157,10 @@ class _Places:
 
 def reason_of(page: str) -> str:
     """What an error page says to people, in one line of bounded length."""
-    for pattern in _REASONS:
-        if match := pattern.search(page[:20_000]):
-            words = html.unescape(_NOT_TEXT.sub(" ", match.group(1)))
+    for before, behind in _REASONS:
+        if match := before.search(page, 0, _MOST_PAGE):
+            piece = page[match.end() : match.end() + _MOST_REASON].partition(behind)[0]
+            words = html.unescape(_NOT_TEXT.sub(" ", piece))
             said = " ".join("".join(c if c.isprintable() else " " for c in words).split())
             if said:
                 return said[:MOST_SAID]

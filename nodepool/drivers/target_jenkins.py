@@ -32,6 +32,8 @@ T = TypeVar("T")
 TaskHook = Callable[[str, str, float], None]
 #: looks whether a node that was deleted has left, and seconds between two
 LOOKS, LOOK_SECONDS = 40, 0.25
+#: in the pane of the queue: a link for those who may, words for all whose language is English
+_SHUTS_DOWN = ("cancelQuietDown", "is going to shut down")
 _XML = "text/xml; charset=utf-8"
 
 
@@ -75,11 +77,14 @@ class TargetJenkins:
     # -- what is asked regularly -------------------------------------------------------------------
 
     def takes_nodes(self) -> bool:
-        """False: it is about to shut down. Masters that do not tell, take them."""
+        """False: it is about to shut down. Old masters tell that on pages alone."""
         found = self._do(
             "GetInfoTask", lambda: self._session.get_json("api/json", {"tree": "quietingDown"})
         )
-        return found.get("quietingDown") is not True
+        if "quietingDown" in found:
+            return found["quietingDown"] is not True
+        pane = self._do("GetInfoTask", lambda: self._session.get("ajaxBuildQueue")).text
+        return not any(words in pane for words in _SHUTS_DOWN)
 
     def survey(self, until: float | None = None) -> dict[str, Computer]:
         """All computers, in one request; never a part of them."""
@@ -178,7 +183,8 @@ class TargetJenkins:
         form = {"NODE": nodename, "delay": "0sec"}
         answer = self._post("StartBuildTask", path, form, until)
         if answer.status >= 400:
-            raise self._refused(path, answer)
+            error = self._refused(path, answer)
+            raise TargetError(f"{error} (a test job must declare the parameter NODE)")
 
     # -- the pieces --------------------------------------------------------------------------------
 

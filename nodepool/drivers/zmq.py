@@ -5,9 +5,11 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 
 import zmq
+from zmq.utils.monitor import parse_monitor_message
 
 from nodepool.core import events
 from nodepool.core.build_events import MAX_BYTES, parse_build_event
@@ -23,6 +25,9 @@ MOST_WAITING = 100_000
 #: of bad messages one is logged each so many seconds, with the number of those passed over
 SAY_EVERY = 10.0
 MOST_SAID = 300
+#: seconds without a connection before that is said, and another socket tries
+CONNECT_SECONDS = 10.0
+_UP, _DOWN = zmq.Event.HANDSHAKE_SUCCEEDED, zmq.Event.DISCONNECTED
 #: seconds before a publisher is tried again that cannot be listened to at all
 TRY_EVERY = 30.0
 #: a publisher's host that went without a word is noticed after a minute and a half
@@ -76,6 +81,7 @@ class _Listener:
         self._inbox = inbox
         self._bad = 0
         self._said_at = float("-inf")
+        self._line = _Line(address)
         self._loop = Loop(f"zmq-{address}", self._turn)
 
     def start(self) -> None:
@@ -87,9 +93,10 @@ class _Listener:
     def _turn(self, stopping: threading.Event) -> None:
         made = self._context.socket(zmq.SUB)
         try:
-            self._connect(made)
-            while not stopping.is_set():
-                self._receive(made)
+            with self._line.watched(made) as look:
+                self._connect(made)
+                while not stopping.is_set() and look():
+                    self._receive(made)
         except zmq.ZMQError as error:
             log.error("Build events from %s are not heard: %s", self._address, error)
             stopping.wait(TRY_EVERY)
@@ -99,7 +106,7 @@ class _Listener:
     def _connect(self, made: zmq.Socket[bytes]) -> None:
         made.setsockopt(zmq.RCVTIMEO, RECEIVE_MS)
         made.setsockopt(zmq.RCVHWM, MOST_WAITING)
-        # A longer one ends the connection, which is opened again.
+        # A longer one ends the connection; another socket hears what follows.
         made.setsockopt(zmq.MAXMSGSIZE, MAX_BYTES)
         made.setsockopt(zmq.IPV6, "[" in self._address)
         for option, value in _KEEPALIVE.items():
@@ -133,3 +140,46 @@ class _Listener:
                 reason[:MOST_SAID],
             )
             self._bad, self._said_at = 0, now
+
+
+class _Line:
+    """Whether a socket is connected: the library keeps silent about it, and does not connect again
+    after a message that is too long, or an answer that is no ZeroMQ's."""
+
+    def __init__(self, address: str) -> None:
+        self._address = address
+        #: None: nothing was said yet
+        self._said: bool | None = None
+
+    @contextmanager
+    def watched(self, socket: zmq.Socket[bytes]) -> Iterator[Callable[[], bool]]:
+        """Gives a function that is to be called often; False: the socket is of no more use."""
+        monitor = socket.get_monitor_socket(_UP | _DOWN)
+        is_up, since = False, time.monotonic()
+
+        def look() -> bool:
+            nonlocal is_up, since
+            before = is_up
+            while monitor.poll(0):
+                is_up = parse_monitor_message(monitor.recv_multipart())["event"] == _UP
+            now = time.monotonic()
+            if is_up or before:
+                since = now
+            if is_up or now - since >= CONNECT_SECONDS:
+                self._say(is_up)
+            return is_up or now - since < CONNECT_SECONDS
+
+        try:
+            yield look
+        finally:
+            socket.disable_monitor()
+            monitor.close(linger=0)
+
+    def _say(self, is_up: bool) -> None:
+        if is_up is self._said:
+            return
+        self._said = is_up
+        if is_up:
+            log.info("Build events come from %s", self._address)
+        else:
+            log.warning("Build events from %s are not heard: no connection", self._address)

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import logging
-import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, TypeVar
+from typing import Any
 
 import pytest
 
@@ -18,42 +17,15 @@ from nodepool.drivers.nova import NovaProvider
 from nodepool.drivers.provider_edge import CloudCall, CloudEdge
 from nodepool.drivers.provider_keys import KeyRing
 from nodepool.model import Fault, MachineKey, Owner
+from tests.integration.nodepool_inbox import Inbox
 from tests.integration.nova_client import wait_for
 from tests.sandbox.nova import SandboxCloud
 from tests.sandbox.nova_settings import Times
 from zuul.lib.secret import Secret
 
 pytestmark = pytest.mark.integration
-T = TypeVar("T", bound=events.Event)
 KEY = MachineKey("node", 7, 1)
 OWNER = Owner("sandbox", KEY, "pool-1")
-
-
-class Inbox:
-    """What the core would be told."""
-
-    def __init__(self) -> None:
-        self._events: list[events.Event] = []
-        self._lock = threading.Lock()
-
-    def __call__(self, event: events.Event) -> None:
-        with self._lock:
-            self._events.append(event)
-
-    def wait(self, kind: type[T], fits: Callable[[T], bool] = lambda event: True) -> T:
-        """The first that fits, taken out with all before it that is of its kind."""
-
-        def look() -> T | None:
-            with self._lock:
-                for event in self._events:
-                    if isinstance(event, kind):
-                        self._events.remove(event)
-                        if fits(event):
-                            return event
-                        return None
-            return None
-
-        return wait_for(look)
 
 
 @pytest.fixture

@@ -24,6 +24,8 @@ from tests.sandbox.jenkins_xml import (
 )
 
 Form = Mapping[str, str]
+#: what no name of a node may hold
+UNSAFE = "?*/\\%!@#$^&|<>[]:;"
 
 
 class Deeds:
@@ -174,22 +176,38 @@ class Deeds:
     def create_node(self, form: Form) -> web.Response:
         """As python-jenkins asks; old masters want the name inside the json field too."""
         try:
-            wanted: dict[str, Any] = json.loads(form["json"])
-            name = form["name"] if self._modern else str(wanted["name"])
-            node = Node(
-                name,
-                labels=frozenset((wanted.get("labelString") or "").split()),
-                executors=int(wanted.get("numExecutors", 1)),
-                mode=mode_of(str(wanted.get("mode", "NORMAL"))),
-                description=wanted.get("nodeDescription") or "",
-            )
+            node = self._read_node_form(form)
         except (KeyError, ValueError, TypeError) as error:
             return refused(400 if self._modern else 500, f"the form: {error!r}")
-        if name in self._master.nodes:
-            return refused(400, f"Agent called '{name}' already exists")
-        node.xml = node_xml(node, modern=self._modern)
+        if unsafe := next((c for c in node.name if c in UNSAFE), ""):
+            return refused(400, f"'{unsafe}' is an unsafe character")
+        if node.name in self._master.nodes:
+            return refused(400, f"Agent called '{node.name}' already exists")
         self._master.put_node(node)
         return self._moved("computer/")
+
+    def submit_node(self, node: Node, form: Form) -> web.Response:
+        """The page on which a node is configured, as a whole; builds go on."""
+        try:
+            wanted = self._read_node_form(form)
+            read_node(node, wanted.xml)
+        except (KeyError, ValueError, TypeError) as error:
+            return refused(400 if self._modern else 500, f"the form: {error!r}")
+        self._master.put_node(node)
+        return self._moved(computer_path(node, modern=self._modern))
+
+    def _read_node_form(self, form: Form) -> Node:
+        wanted: dict[str, Any] = json.loads(form["json"])
+        node = Node(
+            form["name"] if self._modern else str(wanted["name"]),
+            labels=frozenset((wanted.get("labelString") or "").split()),
+            executors=int(wanted.get("numExecutors", 1)),
+            mode=mode_of(str(wanted.get("mode", "NORMAL"))),
+            description=wanted.get("nodeDescription") or "",
+            launcher=dict(wanted.get("launcher") or {}),
+        )
+        node.xml = node_xml(node, modern=self._modern)
+        return node
 
     def configure_node(self, node: Node, body: bytes) -> web.Response:
         try:

@@ -6,7 +6,7 @@ import asyncio
 import itertools
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 Mode = Literal["NORMAL", "EXCLUSIVE"]
 #: (parameter kind, name, value); values as text, as a build's environment has them
@@ -104,6 +104,8 @@ class Node:
     executors: int = 1
     mode: Mode = "NORMAL"
     description: str = ""
+    #: how the master connects to it, as the form of a new node tells it
+    launcher: dict[str, Any] = field(default_factory=dict)
     #: connected at all; a node that is not is offline whatever else is said
     connected: bool = True
     temporarily_offline: bool = False

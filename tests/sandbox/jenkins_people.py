@@ -134,6 +134,10 @@ class People:
         """The node is deleted; its builds are aborted."""
         self._with_master(lambda master: master.drop_node(name))
 
+    def node_xml(self, name: str) -> str:
+        """How a node is configured."""
+        return self._with_master(lambda master: master.nodes[name].xml)
+
     def disconnect_node(self, name: str) -> None:
         """The node's agent is lost; its builds fail, and it is offline until `connect_node`."""
         self._with_master(lambda master: master.disconnect(master.nodes[name]))

@@ -70,6 +70,8 @@ class Call:
             case ["safeRestart" | "restart" as word]:
                 self._site.restart_soon(safe=word == "safeRestart")
                 return self._deeds.quiet_down(word == "safeRestart" or self._master.quieting)
+            case ["ajaxBuildQueue"]:
+                return _queue_pane(quieting=self._master.quieting)
             case ["queue", *rest]:
                 return self._queue(rest)
             case ["computer", *rest]:
@@ -131,6 +133,8 @@ class Call:
                 return self._deeds.configure_node(node, self._body)
             case ["config.xml"] if self._site.modern:
                 return _xml(node.xml or node_xml(node, modern=self._site.modern))
+            case ["configSubmit"]:
+                return self._deeds.submit_node(node, self._form)
             case ["toggleOffline"]:
                 return self._deeds.toggle_offline(node, self._form)
             case ["doDelete"]:
@@ -244,6 +248,13 @@ def _number(word: str) -> int:
 def page(title: str) -> web.Response:
     page = f"<html><head><title>{title} [Jenkins]</title></head><body></body></html>"
     return web.Response(text=page, content_type="text/html")
+
+
+def _queue_pane(*, quieting: bool) -> web.Response:
+    """A piece of all pages."""
+    words = 'Hudson is going to shut down. <a href="/cancelQuietDown">(cancel)</a>'
+    text = f'<table id="buildQueue"><tr><td>{words if quieting else ""}</td></tr></table>'
+    return web.Response(text=text, content_type="text/html")
 
 
 def _xml(text: str) -> web.Response:

@@ -162,7 +162,13 @@ def node_xml(node: Node, *, modern: bool) -> str:
     _text(root, "numExecutors", str(node.executors))
     _text(root, "mode", node.mode)
     ET.SubElement(root, "retentionStrategy", {"class": "hudson.slaves.RetentionStrategy$Always"})
-    ET.SubElement(root, "launcher", {"class": "hudson.slaves.JNLPLauncher"})
+    kind = str(node.launcher.get("stapler-class", "hudson.slaves.JNLPLauncher"))
+    launcher = ET.SubElement(root, "launcher", {"class": kind})
+    for name, value in node.launcher.items():
+        if isinstance(value, dict):
+            ET.SubElement(launcher, name, {"class": str(value.get("stapler-class"))})
+        elif name != "stapler-class":
+            _text(launcher, name, str(value))
     _text(root, "label", " ".join(sorted(node.labels)))
     ET.SubElement(root, "nodeProperties")
     return written(root, modern=modern)

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from zuul.model.build import SeriesItem as SeriesItem
-from zuul.model.change import Changeish, ChangeKey
+from zuul.model.change import Changeish
 from zuul.model.layout import ActionKind, Precedence, ReportAction
 
 
@@ -90,30 +90,10 @@ class SendReport:
 
 
 @dataclass(frozen=True, slots=True)
-class FindOpenChanges:
-    """A change of the project has merged: look its open changes up, and tell of each one.
-
-    Each comes back as TriggerReceived, of the connection `zuul`; there may be none.
-    """
-
-    connection: str
-    project: str
-    #: is not told of, whatever the server still says of it
-    merged: ChangeKey
-
-
-@dataclass(frozen=True, slots=True)
 class StopProcess:
     """Graceful exit is done: nothing runs any more."""
 
 
 Command = (
-    LaunchBuild
-    | CancelBuild
-    | DescribeBuild
-    | MergeChanges
-    | UpdateRepo
-    | SendReport
-    | FindOpenChanges
-    | StopProcess
+    LaunchBuild | CancelBuild | DescribeBuild | MergeChanges | UpdateRepo | SendReport | StopProcess
 )

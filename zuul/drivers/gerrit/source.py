@@ -18,7 +18,6 @@ from zuul.core.events import TriggerReceived
 from zuul.drivers import Inbox, Interest
 from zuul.drivers.gerrit.closure import Closure, Gathered
 from zuul.drivers.gerrit.delivery import Deliverer, Delivery, Lane
-from zuul.drivers.gerrit.open_changes import OpenChanges
 from zuul.drivers.gerrit.queries import (
     Answer,
     Queries,
@@ -39,7 +38,7 @@ from zuul.errors import (
 )
 from zuul.lib.workers import Lanes, Work
 from zuul.model.change import Change, ChangeKey, Ref, RefKey
-from zuul.model.trigger import ZUUL, TriggerEvent
+from zuul.model.trigger import TriggerEvent
 
 log = logging.getLogger("zuul.GerritSource")
 
@@ -80,9 +79,6 @@ class EventSource:
         self._stopping = stopping
         self._lanes = Lanes(f"gerrit-{name}-gather", threads)
         self._deliverer = Deliverer(name, inbox)
-        self._open_changes = OpenChanges(
-            name, self._ask, self._look_up_relatives, self._deliverer.put
-        )
         # Events of a lane given to a thread: as many as were delivered when the lane is idle.
         self._submitted: dict[Lane, int] = {}
         self._recent: dict[Term, Answer] = {}
@@ -123,8 +119,7 @@ class EventSource:
         """An event heard elsewhere, such as by an earlier process. Any thread.
 
         Raises queue.Full."""
-        about_change = event.type in CHANGE_EVENTS or event.connection == ZUUL
-        if about_change and event.change_key is not None:
+        if event.type in CHANGE_EVENTS and event.change_key is not None:
             lane = (event.project, event.number)
             heard = Heard(event)
             self._lanes.submit(
@@ -141,15 +136,6 @@ class EventSource:
     def refresh(self, keys: tuple[ChangeKey, ...]) -> None:
         """Any thread. Raises queue.Full."""
         self._lanes.submit(("refresh", keys), lambda: self._refresh(keys), "refresh")
-
-    def find_open(self, project: str, merged: ChangeKey) -> None:
-        """Tell of the project's open changes, now that one has merged. Any thread.
-
-        Raises queue.Full."""
-        if self._open_changes.claim(project):
-            self._lanes.submit(
-                ("open", project), lambda: self._open_changes.find(project, merged), "open changes"
-            )
 
     def _submit(self, lane: Lane, heard: Heard) -> None:
         event = heard.event

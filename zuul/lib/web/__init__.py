@@ -1,1 +1,0 @@
-"""Pages of a daemon: for everybody to read and nobody to change."""
