@@ -140,6 +140,60 @@ MUTATIONS = (
         "series.merged",
         "True",
     ),
+    Mutation(
+        "promoted items keep their builds",
+        "promote:_stand_anew",
+        'building.reset(state, item, "changes were promoted")',
+        "pass",
+    ),
+    Mutation(
+        "who stands on a moved item keeps its builds",
+        "promote:_stand_anew",
+        "if ahead is nearest and ahead not in moved:",
+        "if ahead is nearest:",
+    ),
+    Mutation(
+        "a change is promoted before what it needs",
+        "promote:new_order",
+        "for needed in _needs_first(queue, item):",
+        "for needed in [item]:",
+    ),
+    Mutation(
+        "what is being reported moves",
+        "promote:new_order",
+        "if item.report is not None",
+        "if False",
+    ),
+    Mutation(
+        "promoting does not go first",
+        "promote:new_order",
+        "for item in wanted:",
+        "for item in ():",
+    ),
+    Mutation(
+        "a freeze does not stop a merge",
+        "processing:_look_at_result",
+        "not reporting.is_braked(state, pipeline, item)",
+        "True",
+    ),
+    Mutation(
+        "a hold does not stop a merge",
+        "brakes:Brakes._find_hold",
+        "self.holds.get((pipeline, key.number, None))",
+        "None",
+    ),
+    Mutation(
+        "an end of a freeze is not noticed",
+        "operators:_brakes_changed",
+        "state.touch(item)",
+        "pass",
+    ),
+    Mutation(
+        "a dequeued item stays",
+        "operators:_dequeue",
+        'leaving.withdraw(state, item, "dequeued by hand")',
+        "pass",
+    ),
 )
 
 
@@ -147,7 +201,7 @@ MUTATIONS = (
 def broken(mutation: Mutation) -> Iterator[None]:
     """The core with the mutation, inside of the block."""
     module_name, _, path = mutation.where.partition(":")
-    package = "zuul.model" if module_name == "queue" else "zuul.core"
+    package = "zuul.model" if module_name in ("queue", "brakes") else "zuul.core"
     module = importlib.import_module(f"{package}.{module_name}")
     owner: Any = module
     *outer, name = path.split(".")

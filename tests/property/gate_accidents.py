@@ -154,6 +154,49 @@ class Accidents(World):
     def reconfigure(self) -> None:
         self.load(self.random.choice(LAYOUTS))
 
+    def promote_some(self) -> None:
+        """Mostly what is queued, in any order; now and then what is not."""
+        changes = self.open_changes()
+        queued = [c for c in changes if self._is_queued(c)]
+        if queued and not self.chance(0.1):
+            changes = queued
+        if changes:
+            some = self.random.sample(changes, min(self.random.choice((1, 1, 2, 3)), len(changes)))
+            self.promote(*some, pipeline=self.random.choice(("gate", "gate", "gate", "check")))
+
+    def _is_queued(self, change: FakeChange) -> bool:
+        gate = self.scheduler._state.pipelines.get("gate")
+        return gate is not None and gate.find_live(change.key) is not None
+
+    def dequeue_one(self) -> None:
+        change = self.some_change()
+        if change is not None:
+            self.dequeue(change, self.random.choice(("gate", "gate", "check")))
+
+    def enqueue_one(self) -> None:
+        change = self.some_change()
+        if change is not None:
+            self.enqueue(change, self.random.choice(("gate", "gate", "check", "silent")))
+
+    def toggle_freeze(self) -> None:
+        frozen = list(self.scheduler._state.brakes.freezes)
+        if frozen and self.random.random() < 0.7:
+            self.unfreeze(*self.random.choice(frozen))
+        else:
+            pipeline = self.random.choice((None, "gate", "gate", "check"))
+            self.freeze(pipeline, self.random.choice((None, *PROJECTS)))
+
+    def toggle_hold(self) -> None:
+        holds = list(self.scheduler._state.brakes.holds.values())
+        if holds and self.random.random() < 0.5:
+            hold = self.random.choice(holds)
+            patchset = None if hold.patchset is None else int(hold.patchset)
+            self.unhold(self.gerrit.changes[int(hold.number)], patchset=patchset)
+            return
+        change = self.some_change()
+        if change is not None:
+            self.hold(change, patchset=self.random.choice((None, change.current.number)))
+
     def merge_next(self) -> None:
         if self.merges:
             self.answer_merge(self.random.choice(self.merges))
@@ -234,6 +277,11 @@ class Accidents(World):
         (merge_fails, 1),
         (lose_queue, 1),
         (reconfigure, 1),
+        (promote_some, 3),
+        (dequeue_one, 1),
+        (enqueue_one, 2),
+        (toggle_freeze, 2),
+        (toggle_hold, 2),
         (tell_nonsense, 1),
     )
 

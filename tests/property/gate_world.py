@@ -27,6 +27,7 @@ from zuul.core.events import (
     LayoutLoaded,
     TriggerReceived,
 )
+from zuul.core.requests import Request
 from zuul.core.scheduler import Scheduler
 from zuul.model.change import ChangeKey
 
@@ -68,7 +69,7 @@ class GateWorld(Accidents):
             index = next(i for i, e in enumerate(self.inbox) if _subject(e) == subject)
         event = self.inbox[index]
         del self.inbox[index]
-        if self.chance(0.03):
+        if self.chance(0.03) and not isinstance(event, Request):
             self.tell(event)
         batch = [event]
         if self.inbox and self.chance(0.1):
@@ -97,6 +98,9 @@ class GateWorld(Accidents):
         """No more accidents: all that is under way ends, and nothing must be left."""
         self.faults = False
         self.reporters.gerrit_is_down = False
+        while self.inbox:
+            self.deliver_one()
+        self.release_brakes()
         for _ in range(DRAIN_BOUND):
             if self.inbox:
                 self.deliver_one()

@@ -19,9 +19,11 @@ from tests.support.fake_reporters import FakeReporters
 from tests.support.fake_times import FakeTimes
 from tests.support.ids import SeededIds
 from zuul.core.commands import (
+    AnswerRequest,
     CancelBuild,
     Command,
     DescribeBuild,
+    KeepBrakes,
     LaunchBuild,
     MergeChanges,
     SendReport,
@@ -75,6 +77,10 @@ class Engine:
         self.merges: list[MergeChanges | UpdateRepo] = []
         self.reports: list[SendReport] = []
         self.descriptions: dict[str, str] = {}
+        #: what requests came to, by request
+        self.answers: dict[str, AnswerRequest] = {}
+        #: the brakes that a restart would find
+        self.kept: KeepBrakes | None = None
         self.stopped = False
         #: the batch that the core has taken last
         self.latest: tuple[Event, ...] = ()
@@ -129,6 +135,11 @@ class Engine:
             self.merges.append(command)
         elif isinstance(command, SendReport):
             self.reports.append(command)
+        elif isinstance(command, AnswerRequest):
+            assert command.request not in self.answers, "a request is answered twice"
+            self.answers[command.request] = command
+        elif isinstance(command, KeepBrakes):
+            self.kept = command
         else:
             assert isinstance(command, StopProcess), command
             self.stopped = True

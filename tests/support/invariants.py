@@ -7,6 +7,7 @@ from collections import Counter, defaultdict
 
 from tests.support.engine import Engine
 from tests.support.fake_gearman import SUCCESS, FakeBuild
+from tests.support.promises import Promises
 from zuul.core.commands import (
     Command,
     LaunchBuild,
@@ -33,6 +34,7 @@ from zuul.model.queue import ChangeQueue, QueueItem
 
 def watch(engine: Engine) -> Invariants:
     """Check the engine from now on."""
+    Promises(engine)
     return Invariants(engine)
 
 

@@ -21,6 +21,7 @@ from tests.support.fake_gearman import FAILURE, SUCCESS, FakeBuild
 from tests.support.fake_gerrit import MASTER, FakeChange
 from tests.support.fake_statsd import FakeStatsd
 from tests.support.layouts import Edit, load_layout
+from tests.support.operators import Operators
 from tests.support.outcome import Outcome
 from zuul.core.messages import ReportOptions
 from zuul.core.ports import Observer
@@ -35,7 +36,7 @@ ZEROS = "0" * 40
 REVIEWER = "reviewer"
 
 
-class World(Outcome):
+class World(Operators, Outcome):
     """An engine in which things happen by themselves."""
 
     def __init__(

@@ -16,7 +16,7 @@ from zuul.core.managers import POLICIES, Policy, Refusal
 from zuul.core.messages import format_report
 from zuul.core.pipeline import Pipeline
 from zuul.core.state import OpenReport, State
-from zuul.model.change import Change, Changeish
+from zuul.model.change import Change, Changeish, Key
 from zuul.model.layout import ActionKind
 from zuul.model.queue import ChangeQueue, QueueItem
 
@@ -41,9 +41,12 @@ NON_LIVE = Admission(quiet=True, waive_requirements=True, live=False)
 
 def enqueue(
     state: State, pipeline: Pipeline, change: Changeish, how: Admission = Admission()
-) -> bool:
-    """Put the change into the pipeline with all that belongs to it; False if it was refused."""
-    return _run(_Enqueuer(state, pipeline).add(change, how, None))
+) -> Refusal | None:
+    """Put the change into the pipeline with all that belongs to it; why not, if it was refused."""
+    enqueuer = _Enqueuer(state, pipeline)
+    if _run(enqueuer.add(change, how, None)):
+        return None
+    return enqueuer.refusals[change.key]
 
 
 def _run(first: Step) -> bool:
@@ -70,6 +73,8 @@ class _Enqueuer:
         self._state = state
         self._pipeline = pipeline
         self._policy: Policy = POLICIES[pipeline.config.manager]
+        #: of all that were refused on the way
+        self.refusals: dict[Key, Refusal] = {}
 
     def add(self, change: Changeish, how: Admission, queue: ChangeQueue | None) -> Step:
         """Enqueue one change. `queue` None: find its queue, and look for cycles first."""
@@ -121,6 +126,7 @@ class _Enqueuer:
         """False. A queue that was made for the change goes, unless something is in it."""
         if made is not None:
             self._pipeline.drop_if_empty(made)
+        self.refusals[change.key] = refusal
         self._state.observer.enqueue_refused(self._pipeline.name, change, refusal.reason)
         return False
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from zuul.model.brakes import Freeze, Hold
 from zuul.model.build import SeriesItem as SeriesItem
 from zuul.model.change import Changeish
 from zuul.model.layout import ActionKind, Precedence, ReportAction
@@ -90,10 +91,39 @@ class SendReport:
 
 
 @dataclass(frozen=True, slots=True)
+class KeepBrakes:
+    """Keep all freezes and holds for the next start, before any request is answered that follows.
+
+    Nothing is answered."""
+
+    freezes: tuple[Freeze, ...]
+    holds: tuple[Hold, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerRequest:
+    """Tell a person what became of a request, once."""
+
+    request: str
+    #: why nothing was done; None: it was done
+    error: str | None = None
+    #: what else they should know
+    note: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class StopProcess:
     """Graceful exit is done: nothing runs any more."""
 
 
 Command = (
-    LaunchBuild | CancelBuild | DescribeBuild | MergeChanges | UpdateRepo | SendReport | StopProcess
+    LaunchBuild
+    | CancelBuild
+    | DescribeBuild
+    | MergeChanges
+    | UpdateRepo
+    | SendReport
+    | KeepBrakes
+    | AnswerRequest
+    | StopProcess
 )

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import get_args
 
 from zuul.core.messages import ReportOptions
+from zuul.core.requests import BrakesRestored, Request
 from zuul.model.build import BuildData, MergeResult
 from zuul.model.change import Change, Changeish
 from zuul.model.layout import Layout
@@ -119,4 +121,14 @@ Event = (
     | ReportCompleted
     | LayoutLoaded
     | GracefulExitRequested
+    | BrakesRestored
+    | Request
+)
+
+#: what people decide goes before what machines tell
+MANAGEMENT: tuple[type, ...] = (
+    LayoutLoaded,
+    GracefulExitRequested,
+    BrakesRestored,
+    *get_args(Request),
 )

@@ -121,6 +121,7 @@ def _look_at_result(
         and not item.build_set.canceled
         and queue.stopped is None
         and item.plan.is_complete(item.build_set.builds)
+        and not reporting.is_braked(state, pipeline, item)
     ):
         reporting.report_item(state, pipeline, item)
 

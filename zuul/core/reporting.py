@@ -41,6 +41,15 @@ def report_dequeued(state: State, pipeline: Pipeline, queue: ChangeQueue, item: 
     _send(state, pipeline, item, ActionKind.FAILURE, None)
 
 
+def is_braked(state: State, pipeline: Pipeline, item: QueueItem) -> bool:
+    """Whether the item would merge and must not: failures are told whatever is frozen."""
+    return (
+        pipeline.is_dependent
+        and state.brakes.find(pipeline.name, item.change) is not None
+        and _decide_kind(item) is ActionKind.SUCCESS
+    )
+
+
 def _decide_kind(item: QueueItem) -> ActionKind:
     if item.failure_text is not None:
         return ActionKind.FAILURE

@@ -7,14 +7,16 @@ then the queues settle.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, get_args
 
 from zuul.core import building, events, leaving, reporting
 from zuul.core.commands import Command, StopProcess
 from zuul.core.messages import ReportOptions
+from zuul.core.operators import take_request
 from zuul.core.ports import BuildTimes, IdSource, Observer
 from zuul.core.processing import settle
 from zuul.core.reconfigure import load_layout
+from zuul.core.requests import BrakesRestored, Request
 from zuul.core.snapshot import StatusSnapshot, take_snapshot
 from zuul.core.state import State
 from zuul.core.triggers import TriggerIndex, take_trigger
@@ -131,6 +133,12 @@ class Scheduler:
         load_layout(self._state, event.layout)
         self._index = TriggerIndex(event.layout)
 
+    def _on_request(self, event: Request) -> None:
+        take_request(self._state, event)
+
+    def _on_brakes_restored(self, event: BrakesRestored) -> None:
+        self._state.brakes.restore(event.freezes, event.holds)
+
     def _on_graceful_exit_requested(self, event: events.GracefulExitRequested) -> None:
         self._state.exiting = True
 
@@ -146,4 +154,6 @@ _HANDLERS: Mapping[type, Callable[[Scheduler, Any], None]] = {
     events.ReportCompleted: Scheduler._on_report_completed,
     events.LayoutLoaded: Scheduler._on_layout_loaded,
     events.GracefulExitRequested: Scheduler._on_graceful_exit_requested,
+    BrakesRestored: Scheduler._on_brakes_restored,
+    **dict.fromkeys(get_args(Request), Scheduler._on_request),
 }

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from zuul.core.state import State
+from zuul.model.brakes import Freeze
 from zuul.model.build import Build, MergeConflict, MergeState
 from zuul.model.change import Changeish, Key
 from zuul.model.plan import JobPlan
@@ -35,6 +36,8 @@ class ItemStatus:
     conflict: MergeConflict | None
     #: why nothing happens to it at the moment; None while something does
     waiting: str | None
+    #: what will keep it from merging, or does
+    brake: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +56,7 @@ class PipelineStatus:
     name: str
     description: str | None
     disabled: bool
+    freezes: tuple[Freeze, ...]
     queues: tuple[QueueStatus, ...]
 
 
@@ -79,12 +83,13 @@ def take_snapshot(state: State, now: float) -> StatusSnapshot:
                 name=pipeline.name,
                 description=pipeline.config.description,
                 disabled=pipeline.disabled,
+                freezes=(state.brakes.of_pipeline(pipeline.name) if pipeline.is_dependent else ()),
                 queues=tuple(
                     QueueStatus(
                         queue.name,
                         queue.window,
                         queue.stopped,
-                        tuple(item.frozen or _freeze(item) for item in queue),
+                        tuple(item.frozen or _show(state, item) for item in queue),
                     )
                     for queue in pipeline.queues.values()
                 ),
@@ -94,8 +99,9 @@ def take_snapshot(state: State, now: float) -> StatusSnapshot:
     )
 
 
-def _freeze(item: QueueItem) -> ItemStatus:
+def _show(state: State, item: QueueItem) -> ItemStatus:
     build_set = item.build_set
+    brake = _find_brake(state, item)
     ahead = item.item_ahead
     item.frozen = status = ItemStatus(
         change=item.change,
@@ -110,12 +116,20 @@ def _freeze(item: QueueItem) -> ItemStatus:
         plan=item.plan,
         builds=dict(build_set.builds),
         conflict=build_set.conflict,
-        waiting=_waiting(item),
+        waiting=_waiting(item, brake),
+        brake=brake,
     )
     return status
 
 
-def _waiting(item: QueueItem) -> str | None:
+def _find_brake(state: State, item: QueueItem) -> str | None:
+    if not item.live or not state.pipeline_of(item).is_dependent:
+        return None
+    brake = state.brakes.find(item.pipeline, item.change)
+    return None if brake is None else brake.text
+
+
+def _waiting(item: QueueItem, brake: str | None) -> str | None:
     """What the item's next step depends on, if not on its own builds."""
     queue, build_set = item.queue, item.build_set
     if item.report is not None:
@@ -135,4 +149,5 @@ def _waiting(item: QueueItem) -> str | None:
             return f"the queue has stopped: {queue.stopped}"
         if item.live_ahead is not None:
             return f"{item.live_ahead.change.key} is ahead of it"
+        return brake
     return None

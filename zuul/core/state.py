@@ -14,6 +14,7 @@ from zuul.core.messages import ReportOptions
 from zuul.core.mutexes import Mutexes
 from zuul.core.pipeline import Pipeline
 from zuul.core.ports import BuildTimes, IdSource, Observer
+from zuul.model.brakes import Brakes
 from zuul.model.build import BuildSet
 from zuul.model.change import ChangeKey
 from zuul.model.layout import ActionKind, Layout
@@ -58,6 +59,7 @@ class State:
         self.changes = ChangeTable()
         self.agenda = Agenda()
         self.mutexes = Mutexes()
+        self.brakes = Brakes()
         self.builds: dict[str, Outstanding] = {}
         self.merges: dict[str, Outstanding] = {}
         self.reports: dict[str, OpenReport] = {}

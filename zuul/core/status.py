@@ -12,6 +12,7 @@ from typing import Any
 
 from zuul.core.snapshot import ItemStatus, PipelineStatus, QueueStatus, StatusSnapshot
 from zuul.core.urls import report_url
+from zuul.model.brakes import Freeze
 from zuul.model.build import Build, Worker
 from zuul.model.change import Change, Key, Ref
 from zuul.model.job import Job
@@ -68,7 +69,16 @@ def _pipeline(pipeline: PipelineStatus, now: float, url_pattern: str | None) -> 
         "name": pipeline.name,
         "description": pipeline.description,
         "disabled": pipeline.disabled,
+        "freezes": [_freeze(freeze) for freeze in pipeline.freezes],
         "change_queues": [_queue(queue, now, url_pattern) for queue in pipeline.queues],
+    }
+
+
+def _freeze(freeze: Freeze) -> Document:
+    return {
+        "project": freeze.project,
+        "reason": freeze.reason,
+        "since": int(freeze.at * 1000),
     }
 
 
@@ -111,6 +121,7 @@ def _item(item: ItemStatus, now: float, url_pattern: str | None) -> Document:
             f"{conflict.project} {conflict.number},{conflict.patchset}" if conflict else None
         ),
         "waiting": item.waiting,
+        "brake": item.brake,
         "zuul_ref": item.zuul_ref,
         "enqueue_time": int(item.enqueued_at * 1000),
         "remaining_time": _longest_remaining(jobs),

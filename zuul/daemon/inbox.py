@@ -11,7 +11,7 @@ import threading
 from collections import deque
 from dataclasses import dataclass
 
-from zuul.core.events import Event, GracefulExitRequested, LayoutLoaded, TriggerReceived
+from zuul.core.events import MANAGEMENT, Event, TriggerReceived
 
 #: triggers that may wait before their drivers do
 TRIGGER_LIMIT = 50_000
@@ -46,7 +46,7 @@ class Inbox:
             if isinstance(event, TriggerReceived):
                 self._changed.wait_for(self._has_room)
                 self._triggers.append(event)
-            elif isinstance(event, (LayoutLoaded, GracefulExitRequested)):
+            elif isinstance(event, MANAGEMENT):
                 self._management.append(event)
             else:
                 self._results.append(event)

@@ -13,7 +13,7 @@ Nothing here walks a queue; what an operation costs does not depend on the queue
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from zuul.model.build import BuildSet
@@ -215,6 +215,32 @@ class ChangeQueue:
         item.active = False
         del self.by_key[item.change.key]
         return self.fill_window()
+
+    def reorder(self, items: Sequence[QueueItem]) -> list[QueueItem]:
+        """Give the queue's items another order; the tree is left as it is.
+
+        Returns the items that came into the window.
+        """
+        passing = set(self._passing_items.values())
+        outside = {item for item in items if not item.active}
+        self.head, self.tail, self._active = None, None, 0
+        self._passing, self._passing_items = [], {}
+        for item in items:
+            item.order = self._next_order
+            self._next_order += 1
+            item.previous, item.next = self.tail, None
+            if self.tail is None:
+                self.head = item
+            else:
+                self.tail.next = item
+            self.tail = item
+            item.active = False
+            item.frozen = None
+            if item in passing:
+                self._passing.append(item.order)
+                self._passing_items[item.order] = item
+        self._first_inactive = self.head
+        return [item for item in self.fill_window() if item in outside]
 
     # -- who does not fail -----------------------------------------------------------------
 

@@ -44,6 +44,7 @@ def test_document() -> None:
         "failing_reasons": [],
         "conflict": None,
         "waiting": None,
+        "brake": None,
         "remaining_time": None,
     }
     assert second["item_ahead"] == "1,1"
