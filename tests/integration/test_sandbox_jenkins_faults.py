@@ -69,16 +69,17 @@ def test_a_time_out_after_queueing(master: SandboxJenkins) -> None:
 
 
 def test_slow_answers(master: SandboxJenkins) -> None:
+    def seconds(path: str = "api/json") -> float:
+        started = time.monotonic()
+        read(master, path)
+        return time.monotonic() - started
+
+    # The best of several: the machine may be slow for a moment, too.
     slow = master.faults.add("computer/api/json", delay=0.4)
-    started = time.monotonic()
-    read(master)
-    assert time.monotonic() - started < 0.4
-    read(master, "computer/api/json")
-    assert time.monotonic() - started >= 0.4
+    assert min(seconds() for _ in range(5)) < 0.4
+    assert seconds("computer/api/json") >= 0.4
     master.faults.remove(slow)
-    started = time.monotonic()
-    read(master, "computer/api/json")
-    assert time.monotonic() - started < 0.4
+    assert min(seconds("computer/api/json") for _ in range(5)) < 0.4
 
 
 def test_pages_instead_of_json_and_half_of_it(master: SandboxJenkins) -> None:

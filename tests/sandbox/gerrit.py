@@ -8,17 +8,13 @@ from any other thread. Repositories, keys and known_hosts are files below its fo
 from __future__ import annotations
 
 import argparse
-import asyncio
 import contextlib
 import json
-import logging
-import socket
 import threading
 import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from types import TracebackType
-from typing import TypeVar
+from typing import Self
 
 import asyncssh
 from aiohttp import web
@@ -44,15 +40,11 @@ from tests.sandbox.gerrit_rules import Rules
 from tests.sandbox.gerrit_ssh import Logins, SshSide
 from tests.sandbox.gerrit_submit import Submitter
 from tests.sandbox.gerrit_uploads import Uploads
+from tests.sandbox.hosting import HOST, Hosted, bound
 from tests.sandbox.keys import ensure_key, public_line
 
-T = TypeVar("T")
-HOST = "127.0.0.1"
-#: A call from another thread that takes longer than this is a bug or a fault left on.
-CALL_SECONDS = 60.0
 
-
-class SandboxGerrit(People):
+class SandboxGerrit(Hosted, People):
     """One server. start() and stop(), or a `with` block; `endpoint` says how to reach it."""
 
     def __init__(
@@ -66,6 +58,7 @@ class SandboxGerrit(People):
         http_port: int = 0,
         now: Callable[[], float] = time.time,
     ) -> None:
+        super().__init__("sandbox.gerrit")
         self.folder = folder
         self.modern = modern
         self.faults = Faults()
@@ -80,63 +73,20 @@ class SandboxGerrit(People):
         self._ports = (ssh_port, http_port)
         self._clock = now
         self._repositories: dict[str, Repository] = {}
-        self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._serve, name="sandbox-gerrit", daemon=True)
-        self._ready = threading.Event()
-        self._failure: BaseException | None = None
-        self._stopping: asyncio.Event
         self._acceptor: asyncssh.SSHAcceptor
 
     # -- life ----------------------------------------------------------------------------------
 
-    def start(self) -> SandboxGerrit:
+    def start(self) -> Self:
         self.folder.mkdir(parents=True, exist_ok=True)
         for account in self._accounts:
             self.store.add_account(account)
             key = ensure_key(self._key_file(account.username))
             self._keys.setdefault(account.username, []).append(key)
-        self._thread.start()
-        if not self._ready.wait(CALL_SECONDS):
-            raise TimeoutError("the sandbox Gerrit did not start")
-        if self._failure is not None:
-            raise self._failure
-        return self
+        return super().start()
 
-    def stop(self) -> None:
-        """Close every connection and end the thread; may be called twice."""
-        if self._thread.is_alive():
-            self._loop.call_soon_threadsafe(self._stopping.set)
-            self._thread.join(CALL_SECONDS)
-            if self._thread.is_alive():
-                raise TimeoutError("the sandbox Gerrit did not stop")
-
-    def __enter__(self) -> SandboxGerrit:
-        return self.start()
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        value: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.stop()
-
-    def _serve(self) -> None:
-        asyncio.set_event_loop(self._loop)
-        try:
-            self._loop.run_until_complete(self._run())
-        except BaseException as error:
-            self._failure = error
-            if self._ready.is_set():
-                logging.getLogger("sandbox.gerrit").exception("the sandbox Gerrit ended")
-        finally:
-            self._ready.set()
-            self._loop.run_until_complete(self._loop.shutdown_asyncgens())
-            self._loop.close()
-
-    async def _run(self) -> None:
-        self._stopping = asyncio.Event()
-        sockets = [_bound(port) for port in self._ports]
+    async def _serve(self) -> None:
+        sockets = [bound(port) for port in self._ports]
         ssh_port, http_port = (sock.getsockname()[1] for sock in sockets)
         url = f"http://{HOST}:{http_port}"
         self._wire(url)
@@ -154,14 +104,13 @@ class SandboxGerrit(People):
         runner = web.AppRunner(RestSide(self).application(), access_log=None, shutdown_timeout=1)
         await runner.setup()
         await web.SockSite(runner, sockets[1]).start()
-        self._ready.set()
+        self._is_up()
         await self._stopping.wait()
         self.stream.close()
         ssh.close()
         self._drop_connections()
         await ssh.wait_closed()
         await runner.cleanup()
-        await _cancel_others()
 
     def _wire(self, url: str) -> None:
         rows = Rows(self.store, self.rules, url, self.modern)
@@ -244,30 +193,6 @@ class SandboxGerrit(People):
     def listeners(self) -> int:
         """How many event streams are open."""
         return self.stream.listeners
-
-    def call(self, function: Callable[[], T]) -> T:
-        """Run a function on the server's loop and wait for what it returns."""
-
-        async def run() -> T:
-            return function()
-
-        return asyncio.run_coroutine_threadsafe(run(), self._loop).result(CALL_SECONDS)
-
-
-def _bound(port: int) -> socket.socket:
-    """A listening address whose connections answer at once (TCP_NODELAY is inherited)."""
-    sock = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
-    sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    sock.bind((HOST, port))
-    return sock
-
-
-async def _cancel_others() -> None:
-    tasks = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
-    for task in tasks:
-        task.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -12,17 +12,14 @@ import argparse
 import asyncio
 import contextlib
 import json
-import logging
-import socket
 import threading
-from collections.abc import Awaitable, Callable
 from pathlib import Path
-from types import TracebackType
-from typing import TypeVar
+from typing import Self
 
 import yaml
 from aiohttp import web
 
+from tests.sandbox.hosting import HOST, Hosted, bound
 from tests.sandbox.jenkins_deeds import Deeds
 from tests.sandbox.jenkins_faults import Faults, RequestLog
 from tests.sandbox.jenkins_gate import Gate, User
@@ -33,15 +30,11 @@ from tests.sandbox.jenkins_rows import Rows
 from tests.sandbox.jenkins_runner import Runner
 from tests.sandbox.jenkins_store import Store
 
-T = TypeVar("T")
-HOST = "127.0.0.1"
 #: what a Hudson says in its `url` fields as long as nobody told it better
 UNCONFIGURED_URL = "http://localhost:8080/"
-#: A call from another thread that takes longer than this is a bug.
-CALL_SECONDS = 60.0
 
 
-class SandboxJenkins(People):
+class SandboxJenkins(Hosted, People):
     """One master. start(), stop(), kill(), any number of times, or a `with` block; `url` ends
     with a slash. `users` maps names to (password, API token); None is open to all. `modern=False`
     makes it a Hudson 2.2.1. `root_url` is what it believes its own address to be."""
@@ -59,6 +52,7 @@ class SandboxJenkins(People):
         persistent: bool = True,
         root_url: str | None = None,
     ) -> None:
+        super().__init__("sandbox.jenkins")
         self.folder = folder
         self.modern = modern
         self.faults = Faults()
@@ -74,11 +68,6 @@ class SandboxJenkins(People):
         self._root_url = root_url
         self._available = False
         self._parts: tuple[Master, Rows, Deeds]
-        self._loop: asyncio.AbstractEventLoop
-        self._thread: threading.Thread | None = None
-        self._ready = threading.Event()
-        self._failure: BaseException | None = None
-        self._stopping: asyncio.Event
         self._killed = False
         self._restart: asyncio.Task[None] | None = None
 
@@ -96,68 +85,19 @@ class SandboxJenkins(People):
 
     # -- life ----------------------------------------------------------------------------------
 
-    def start(self) -> SandboxJenkins:
-        """Listen; on the same port as before, if it was started before."""
-        assert self._thread is None, "it runs already"
-        self._ready.clear()
-        self._failure = None
+    def start(self) -> Self:
+        """Listen; on the same port as before, if it was started before. A stop is a clean one:
+        running builds are aborted, the queue is kept."""
         self._killed = False
-        self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._serve, name="sandbox-jenkins", daemon=True)
-        self._thread.start()
-        if not self._ready.wait(CALL_SECONDS):
-            raise TimeoutError("the sandbox Jenkins did not start")
-        failure: BaseException | None = self._failure
-        if failure is not None:
-            self._thread = None
-            raise failure
-        return self
-
-    def stop(self) -> None:
-        """A clean stop: running builds are aborted, the queue is kept. May be called twice."""
-        self._end()
+        return super().start()
 
     def kill(self) -> None:
         """As kill -9: connections are cut, builds die unrecorded, the queue is forgotten."""
         self._killed = True
-        self._end()
-
-    def _end(self) -> None:
-        thread, self._thread = self._thread, None
-        if thread is None:
-            return
-        self._loop.call_soon_threadsafe(self._stopping.set)
-        thread.join(CALL_SECONDS)
-        if thread.is_alive():
-            raise TimeoutError("the sandbox Jenkins did not stop")
-
-    def __enter__(self) -> SandboxJenkins:
-        return self.start()
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        value: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
         self.stop()
 
-    def _serve(self) -> None:
-        asyncio.set_event_loop(self._loop)
-        try:
-            self._loop.run_until_complete(self._run())
-        except BaseException as error:
-            self._failure = error
-            if self._ready.is_set():
-                logging.getLogger("sandbox.jenkins").exception("the sandbox Jenkins ended")
-        finally:
-            self._ready.set()
-            self._loop.run_until_complete(self._loop.shutdown_asyncgens())
-            self._loop.close()
-
-    async def _run(self) -> None:
-        self._stopping = asyncio.Event()
-        sock = _bound(self.port)
+    async def _serve(self) -> None:
+        sock = bound(self.port)
         self.port = sock.getsockname()[1]
         self._load()
         runner = web.AppRunner(
@@ -169,7 +109,7 @@ class SandboxJenkins(People):
         await runner.setup()
         await web.SockSite(runner, sock, backlog=1024).start()
         self._available = True
-        self._ready.set()
+        self._is_up()
         await self._stopping.wait()
         self._available = False
         if self._restart is not None:
@@ -177,7 +117,6 @@ class SandboxJenkins(People):
         master = self._parts[0]
         await (master.die() if self._killed else master.shut_down())
         await runner.cleanup()
-        await _cancel_others()
 
     def _load(self) -> None:
         store = Store(self.folder, persistent=self._persistent, modern=self.modern)
@@ -212,34 +151,6 @@ class SandboxJenkins(People):
 
     def expire_crumbs(self) -> None:
         self.call(self.gate.expire_crumbs)
-
-    def call(self, function: Callable[[], T]) -> T:
-        async def run() -> T:
-            return function()
-
-        return self.call_async(run)
-
-    def call_async(self, function: Callable[[], Awaitable[T]]) -> T:
-        async def run() -> T:
-            return await function()
-
-        return asyncio.run_coroutine_threadsafe(run(), self._loop).result(CALL_SECONDS)
-
-
-def _bound(port: int) -> socket.socket:
-    """A listening address whose connections answer at once (TCP_NODELAY is inherited)."""
-    sock = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
-    sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    sock.bind((HOST, port))
-    return sock
-
-
-async def _cancel_others() -> None:
-    tasks = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
-    for task in tasks:
-        task.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)
 
 
 def set_up(jenkins: SandboxJenkins, text: str) -> None:

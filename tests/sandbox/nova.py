@@ -10,20 +10,16 @@ again on the same port. As a program:
 from __future__ import annotations
 
 import argparse
-import asyncio
 import contextlib
 import json
-import logging
 import resource
-import socket
 import threading
-from collections.abc import Awaitable, Callable
 from pathlib import Path
-from types import TracebackType
-from typing import TypeVar
+from typing import Self
 
 from aiohttp import web
 
+from tests.sandbox.hosting import HOST, Hosted, bound
 from tests.sandbox.nova_account import Account
 from tests.sandbox.nova_cloud import Cloud
 from tests.sandbox.nova_compute import Compute
@@ -39,16 +35,12 @@ from tests.sandbox.nova_rows import Rows
 from tests.sandbox.nova_servers import Servers
 from tests.sandbox.nova_settings import Settings, Span, Times
 
-T = TypeVar("T")
-HOST = "127.0.0.1"
-#: A call from another thread that takes longer than this is a bug.
-CALL_SECONDS = 60.0
 #: The largest upload, in bytes.
 MOST_BYTES = 1 << 30
 MOST_FILES = 65_536
 
 
-class SandboxCloud(People):
+class SandboxCloud(Hosted, People):
     """One cloud with the user `demo` in the project `demo`, the flavors m1.tiny (512 MiB),
     m1.small (2048) and m1.large (8192), the image `base` and one network. start() and stop(),
     any number of times, or a `with` block."""
@@ -75,6 +67,7 @@ class SandboxCloud(People):
         """`ssh` off is addresses only, for benches. A key pair named at the create call may log
         in as each of `login_users`. `shared` are folders of this machine that all servers see.
         `floating_pool` None is a cloud without floating addresses."""
+        super().__init__("sandbox.nova")
         self.folder = folder
         self.port = port
         self.region = region
@@ -95,11 +88,6 @@ class SandboxCloud(People):
             floating_prefix=floating_prefix,
         )
         self.cloud = Cloud(settings, self.faults)
-        self._loop: asyncio.AbstractEventLoop
-        self._thread: threading.Thread | None = None
-        self._ready = threading.Event()
-        self._failure: BaseException | None = None
-        self._stopping: asyncio.Event
         limits = Quota(quota) if isinstance(quota, int) else quota
         self._furnish(limits, network, floating_pool)
 
@@ -140,61 +128,14 @@ class SandboxCloud(People):
 
     # -- life ----------------------------------------------------------------------------------
 
-    def start(self) -> SandboxCloud:
-        """Listen; on the same port as before, if it was started before."""
-        assert self._thread is None, "it runs already"
+    def start(self) -> Self:
+        """Listen; on the same port as before, if it was started before. A stop refuses the API,
+        cuts SSH and kills commands; what there is is kept."""
         _allow_many_files()
-        self._ready.clear()
-        self._failure = None
-        self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._serve, name="sandbox-nova", daemon=True)
-        self._thread.start()
-        if not self._ready.wait(CALL_SECONDS):
-            raise TimeoutError("the sandbox cloud did not start")
-        if self._failure is not None:
-            self._thread = None
-            raise self._failure
-        return self
+        return super().start()
 
-    def stop(self) -> None:
-        """The API is refused, SSH is cut, commands are killed; what there is is kept. May be
-        called twice."""
-        thread, self._thread = self._thread, None
-        if thread is None:
-            return
-        self._loop.call_soon_threadsafe(self._stopping.set)
-        thread.join(CALL_SECONDS)
-        if thread.is_alive():
-            raise TimeoutError("the sandbox cloud did not stop")
-
-    def __enter__(self) -> SandboxCloud:
-        return self.start()
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        value: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.stop()
-
-    def _serve(self) -> None:
-        asyncio.set_event_loop(self._loop)
-        try:
-            self._loop.run_until_complete(self._run())
-        except BaseException as error:
-            self._failure = error
-            if self._ready.is_set():
-                logging.getLogger("sandbox.nova").exception("the sandbox cloud ended")
-        finally:
-            self._ready.set()
-            self._loop.run_until_complete(self._loop.shutdown_asyncgens())
-            self._loop.run_until_complete(self._loop.shutdown_default_executor())
-            self._loop.close()
-
-    async def _run(self) -> None:
-        self._stopping = asyncio.Event()
-        sock = _bound(self.port)
+    async def _serve(self) -> None:
+        sock = bound(self.port)
         self.port = sock.getsockname()[1]
         runner = web.AppRunner(
             self._application(),
@@ -206,11 +147,10 @@ class SandboxCloud(People):
         await runner.setup()
         self.cloud.lives.begin()
         await web.SockSite(runner, sock, backlog=1024).start()
-        self._ready.set()
+        self._is_up()
         await self._stopping.wait()
         await runner.cleanup()
         await self.cloud.lives.end()
-        await _cancel_others()
 
     def _application(self) -> web.Application:
         gate = Gate(self.faults, self.requests, self.tokens)
@@ -231,31 +171,6 @@ class SandboxCloud(People):
         """None of those given out so far is good any more."""
         self.call(self.tokens.expire)
 
-    def call(self, function: Callable[[], T]) -> T:
-        """On the loop; at once while the cloud is not running."""
-        if self._thread is None:
-            return function()
-
-        async def run() -> T:
-            return function()
-
-        return self.call_async(run)
-
-    def call_async(self, function: Callable[[], Awaitable[T]]) -> T:
-        async def run() -> T:
-            return await function()
-
-        return asyncio.run_coroutine_threadsafe(run(), self._loop).result(CALL_SECONDS)
-
-
-def _bound(port: int) -> socket.socket:
-    """A listening address whose connections answer at once (TCP_NODELAY is inherited)."""
-    sock = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
-    sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    sock.bind((HOST, port))
-    return sock
-
 
 def _allow_many_files() -> None:
     """Each server's address is an open file."""
@@ -263,13 +178,6 @@ def _allow_many_files() -> None:
     most = MOST_FILES if hard == resource.RLIM_INFINITY else min(hard, MOST_FILES)
     if soft != resource.RLIM_INFINITY and soft < most:
         resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
-
-
-async def _cancel_others() -> None:
-    tasks = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
-    for task in tasks:
-        task.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)
 
 
 def span(text: str) -> Span:
