@@ -49,7 +49,12 @@ setup(
             "gearman_plugin_shim.*",
         ]
     ),
-    package_data={"zuul.daemon": ["static/*"], "zuul": ["py.typed"]},
+    package_data={
+        "zuul": ["py.typed"],
+        "zuul.daemon": ["static/*"],
+        "zuul.lib.web": ["static/*"],
+        "nodepool.daemon": ["static/*"],
+    },
     install_requires=read_requirements("requirements.txt"),
     extras_require={"test": TEST, "lint": LINT, "docs": DOCS},
     entry_points={

@@ -10,9 +10,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 from nodepool import __version__
+from nodepool.config import NodepoolConfig
 from nodepool.core.ports import Switches
 from nodepool.daemon.config_watch import ConfigFiles, ConfigWatch
 from nodepool.daemon.daemon import Daemon
+from nodepool.daemon.web import WebServer
 from nodepool.errors import StoreError
 from zuul.lib import logs
 from zuul.lib.problems import ConfigError, Problem
@@ -39,11 +41,7 @@ def main(arguments: list[str] | None = None) -> int:
             logs.configure(options.log_config)
             for warning in config.warnings:
                 log.warning("%s", warning)
-            with SignalQueue(SIGNALS) as signals:
-                daemon = Daemon(config, switches=_switches(options))
-                return serve(
-                    daemon, ConfigWatch(files, config, daemon.reload), options, signals, started
-                )
+            return serve(files, config, options, started)
     except ConfigError as error:
         _print_problems(error.problems)
     except (AlreadyRunning, OSError, StoreError) as error:
@@ -93,22 +91,28 @@ def _switches(options: argparse.Namespace) -> Switches:
 
 
 def serve(
-    daemon: Daemon,
-    watch: ConfigWatch,
+    files: ConfigFiles,
+    config: NodepoolConfig,
     options: argparse.Namespace,
-    signals: SignalQueue,
     started: Callable[[], None],
 ) -> int:
     """Run until a signal ends it; `started` is called once everything runs."""
+    daemon = Daemon(config, switches=_switches(options))
+    watch = ConfigWatch(files, config, daemon.reload)
+    pages = WebServer(options.web_address, options.web_port, daemon)
     at_once = False
-    try:
-        daemon.start()
-        watch.start()
-        started()
-        at_once = _obey(daemon, watch, options, signals) is signal.SIGTERM
-    finally:
-        watch.stop()
-        daemon.stop(at_once=at_once)
+    with SignalQueue(SIGNALS) as signals:
+        try:
+            if not options.no_webapp:
+                pages.start()
+            daemon.start()
+            watch.start()
+            started()
+            at_once = _obey(daemon, watch, options, signals) is signal.SIGTERM
+        finally:
+            watch.stop()
+            daemon.stop(at_once=at_once)
+            pages.stop()
     return 1 if daemon.has_failed else 0
 
 

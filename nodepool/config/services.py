@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 
-from nodepool.config.cron import parse_cron
 from nodepool.config.reading import is_nothing, maps, require_name, word
 from nodepool.config.values import CronConfig, ServerAddress
+from zuul.lib.cron import parse_cron
 from zuul.lib.yaml_fields import Fields
 
 _ZMQ = re.compile(r"(tcp://([\w.-]+|\[[0-9a-fA-F:.]+\]):\d{1,5}|ipc://\S+)", re.ASCII)

@@ -335,5 +335,5 @@ TIMERS: dict[str, Handler] = {
     "pause": _pause_is_over,
     "image": _image_may_be_built,
     "leak": _nothing,
-    "limits": _nothing,
+    "limits": removal.on_limits_due,
 }

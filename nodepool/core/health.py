@@ -34,6 +34,8 @@ class Health:
     room_at: float = 0.0
     #: when creates since then were answered
     answered: list[float] = field(default_factory=list)
+    #: a server went since it was last asked for, so that it has to be asked for again
+    ask_again: bool = False
 
     def allowance(self, now: float, largest: int) -> int:
         """Machines that may be asked for at this moment; `largest`: those of the largest node."""

@@ -17,7 +17,7 @@ from nodepool.core.dispatch import HANDLERS
 from nodepool.core.events import Event, Step
 from nodepool.core.ports import EVERYTHING, Numbers, Observer, Switches
 from nodepool.core.state import State
-from nodepool.model import Node, NodeState, Presence, SnapshotImage
+from nodepool.model import MachineKey, Node, NodeState, Presence, SnapshotImage
 
 
 class Pool:
@@ -71,6 +71,14 @@ class Pool:
     @property
     def images(self) -> dict[int, SnapshotImage]:
         return self._state.images
+
+    def steps(self) -> dict[MachineKey, Step]:
+        """What is under way: launches and image builds, by their first machine."""
+        state = self._state
+        found = {MachineKey("node", number): each.step for number, each in state.launches.items()}
+        found |= {MachineKey("image", number): step for number, step in state.builds.items()}
+        found |= {key: boot.step for key, boot in state.boots.items() if key.index == 0}
+        return found
 
     def providers_to_watch(self) -> frozenset[str]:
         """Providers whose servers something waits for: their lists are asked for every few

@@ -172,10 +172,22 @@ def _free(state: State, key: MachineKey, now: float) -> None:
     doomed = row.state is NodeState.DELETE
     if not health.freed(row.state_at if doomed else None):
         return
-    timer = ("limits", provider)
-    if state.timers.due_at(timer) is None:
-        state.timers.set(timer, now + LIMITS_PAUSE)
-        state.call(ReadLimits(provider))
+    if state.timers.due_at(("limits", provider)) is None:
+        _read_limits(state, provider, now)
+    else:
+        health.ask_again = True
+
+
+def on_limits_due(state: State, provider: str, now: float) -> None:
+    """The account may be asked again."""
+    if state.health_of(provider).ask_again:
+        _read_limits(state, provider, now)
+
+
+def _read_limits(state: State, provider: str, now: float) -> None:
+    state.health_of(provider).ask_again = False
+    state.timers.set(("limits", provider), now + LIMITS_PAUSE)
+    state.call(ReadLimits(provider))
 
 
 # -- images ----------------------------------------------------------------------------------------

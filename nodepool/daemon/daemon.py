@@ -95,6 +95,12 @@ class Daemon:
         elif (duty := self._duty) is not None:
             duty.reload(config)
 
+    @property
+    def is_at_work(self) -> bool:
+        """False: it stands by. Any thread."""
+        duty = self._duty
+        return duty is not None and duty.end is None
+
     def request_view(self) -> Future[PoolView] | None:
         """The pool between two events; None: this daemon stands by. Any thread."""
         duty = self._duty

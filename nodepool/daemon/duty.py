@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from concurrent.futures import Future
 from typing import Final, Protocol
 
@@ -33,6 +33,8 @@ class AllEdges(Protocol):
     def start(self) -> None: ...
 
     def submit(self, call: Call) -> None: ...
+
+    def expect(self, servers: Container[str], images: Container[str]) -> None: ...
 
     def close(self) -> None: ...
 
@@ -70,7 +72,7 @@ class Duty:
             Pool(config, store.nodepool_id(), store, observer, switches),
             store,
             self._inbox,
-            submit=self._edges.submit,
+            self._edges,
             configure=self._configure,
             config=config,
             on_end=on_end,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Container
 
 from nodepool.config.values import NodepoolConfig
 from nodepool.core.commands import Call
@@ -57,6 +57,10 @@ class Edges:
 
     def submit(self, call: Call) -> None:
         self._executor.submit(call)
+
+    def expect(self, servers: Container[str], images: Container[str]) -> None:
+        """Providers of whose servers, or images, something waits to hear. The pool's thread."""
+        self._cloud.expect(servers, images)
 
     def close(self) -> None:
         """No call goes out any more. Any thread."""

@@ -11,21 +11,22 @@ from __future__ import annotations
 import logging
 import threading
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from enum import Enum
+from typing import Protocol
 
 from nodepool.config.values import NodepoolConfig
 from nodepool.core.commands import Call
-from nodepool.core.events import ConfigLoaded, Event, TimeCame
+from nodepool.core.events import ConfigLoaded, Event, Step, TimeCame
 from nodepool.core.pool import Pool
 from nodepool.core.ports import Ledger
 from nodepool.daemon.batch import Batch, spared
 from nodepool.daemon.inbox import Inbox
 from nodepool.db.lease import LeaseLost
 from nodepool.errors import StoreError
-from nodepool.model import Node, SnapshotImage
+from nodepool.model import MachineKey, Node, SnapshotImage
 from zuul.lib import clock
 from zuul.lib.logs import fields
 from zuul.lib.workers import Loop, outcome_of
@@ -54,9 +55,21 @@ class PoolView:
 
     nodes: tuple[Node, ...]
     images: tuple[SnapshotImage, ...]
+    #: of launches and image builds, by their first machine
+    steps: Mapping[MachineKey, Step]
     config: NodepoolConfig
     #: epoch seconds
     at: float
+
+
+class CallTaker(Protocol):
+    """The edges, as the pool's thread knows them."""
+
+    def submit(self, call: Call) -> None: ...
+
+    def expect(self, servers: Container[str], images: Container[str]) -> None:
+        """Providers of whose servers, or images, something waits to hear."""
+        ...
 
 
 class PoolThread:
@@ -67,22 +80,23 @@ class PoolThread:
         pool: Pool,
         ledger: Ledger,
         inbox: Inbox,
+        edges: CallTaker,
         *,
-        submit: Callable[[Call], None],
         configure: Callable[[NodepoolConfig], None],
         config: NodepoolConfig,
         on_end: Callable[[], None] = lambda: None,
     ) -> None:
-        """`submit` and `configure` never block; the latter is called before the core is told."""
+        """`configure` is called before the core is told. Neither it nor `edges` ever blocks."""
         self._pool = pool
         self._ledger = ledger
         self._inbox = inbox
-        self._submit = submit
+        self._edges = edges
         self._configure = configure
         self._config = config
         self._on_end = on_end
         self._wanted: deque[Future[PoolView]] = deque()
         self._end: End | None = None
+        self._has_begun = False
         self._loop = Loop("NodePool", self._turn)
 
     @property
@@ -152,7 +166,10 @@ class PoolThread:
             self._finish(End.FAILED)
             return ()
         for call in spared(batch.calls, answers, self._pool.nodes):
-            self._submit(call)
+            self._edges.submit(call)
+        if batch.rows or not self._has_begun:
+            self._has_begun = True
+            self._edges.expect(self._pool.providers_to_watch(), self._pool.images_to_watch())
         return answers
 
     def _finish(self, end: End) -> None:
@@ -164,7 +181,11 @@ class PoolThread:
             return
         pool = self._pool
         view = PoolView(
-            tuple(pool.nodes.values()), tuple(pool.images.values()), self._config, clock.now()
+            tuple(pool.nodes.values()),
+            tuple(pool.images.values()),
+            pool.steps(),
+            self._config,
+            clock.now(),
         )
         while self._wanted:
             wanted = self._wanted.popleft()

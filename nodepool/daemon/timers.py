@@ -8,13 +8,13 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Final, Literal
 
-from nodepool.config.cron import parse_cron
 from nodepool.config.values import CronConfig
 from nodepool.core.events import CronCame, Event, HoldsRead
 from nodepool.db.lease import LeaseLost
 from nodepool.db.store import Store
 from nodepool.errors import StoreError
 from zuul.lib import clock
+from zuul.lib.cron import parse_cron
 from zuul.lib.logs import fields
 from zuul.lib.workers import Loop
 

@@ -28,6 +28,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from nodepool.db.schema import VERSION_TABLE
 from nodepool.errors import RowConflict, StoreError
+from zuul.lib.modes import refuse_writers
 from zuul.lib.secret import Secret
 
 log = logging.getLogger("nodepool.NodeDatabase")
@@ -196,6 +197,7 @@ def _connect_args(url: URL, busy_seconds: float) -> dict[str, Any]:
 def _make_private(file: Path) -> None:
     """For its owner alone, as the originals' database server was."""
     file.parent.mkdir(parents=True, exist_ok=True)
+    refuse_writers(file.parent, file)
     os.close(os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
     file.chmod(0o600)
 

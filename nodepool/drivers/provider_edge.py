@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import queue
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Container, Hashable, Mapping
 from dataclasses import dataclass
 
 from nodepool.config.values import ProviderConfig
@@ -12,7 +12,12 @@ from nodepool.core import commands, events
 from nodepool.core.events import Step
 from nodepool.drivers.provider import Provider, ServerRequest, fault_of
 from nodepool.drivers.provider_keys import KeyRing
-from nodepool.drivers.server_watch import SERVERS_EVERY, Inbox, ServerWatch
+from nodepool.drivers.server_watch import (
+    SERVERS_EVERY,
+    SHARE_OF_CALLS,
+    Inbox,
+    ServerWatch,
+)
 from nodepool.errors import ProviderError, ProviderRefused
 from nodepool.model import Fault, MachineKey
 from zuul.lib.workers import Lanes
@@ -65,10 +70,11 @@ class CloudEdge:
         keys: KeyRing,
         *,
         on_created: Callable[[MachineKey, Callable[[], str]], None] | None = None,
-        list_every: float = SERVERS_EVERY,
+        list_every: float | None = None,
     ) -> None:
         """`on_created` is told of each new server, with a function that reads its console and
-        raises ProviderError."""
+        raises ProviderError. `list_every`: seconds; None: as often as the provider's rate
+        allows."""
         self._inbox = inbox
         self._make_provider = make_provider
         self._keys = keys
@@ -101,13 +107,19 @@ class CloudEdge:
             provider,
             self._inbox,
             has_pool=config.pool is not None,
-            every=self._list_every,
+            every=self._list_every or max(SERVERS_EVERY, SHARE_OF_CALLS * config.cloud.rate),
         )
         lanes = Lanes(f"cloud-{config.name}", THREADS, limit=MOST_WAITING)
         account = Account(config, provider, watch, lanes)
         lanes.start()
         watch.start()
         return account
+
+    def expect(self, servers: Container[str], images: Container[str]) -> None:
+        """Providers of whose servers, or images, something waits to hear; the others are asked
+        less often."""
+        for name, account in self._accounts.items():
+            account.watch.expect(name in servers, name in images)
 
     def stop(self) -> None:
         for account in self._accounts.values():

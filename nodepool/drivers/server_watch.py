@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Callable
 
 from nodepool.core import events
@@ -14,8 +15,11 @@ from zuul.lib.workers import Loop
 
 log = logging.getLogger("nodepool.ServerWatch")
 
-#: seconds between two lists of servers; of images and limits, between two while nothing goes on
-SERVERS_EVERY, REST_EVERY = 5.0, 60.0
+#: seconds between two lists of servers while something waits for them; between two of images and
+#: limits, and of servers too, while nothing does
+SERVERS_EVERY, REST_EVERY = 2.0, 60.0
+#: of the calls that `rate` allows, lists take one in so many
+SHARE_OF_CALLS = 3.0
 #: so long after a snapshot or an image's delete images are listed as often as servers
 IMAGES_BUSY = 60.0
 Inbox = Callable[[events.Event], None]
@@ -42,6 +46,9 @@ class ServerWatch:
         self._rest_every = rest_every
         self._rest_at = 0.0
         self._images_until = 0.0
+        #: whether something waits for servers, for images
+        self._awaited = (True, False)
+        self._changed = threading.Event()
         self._failed = False
         self._loop = Loop(f"watch-{name}", self._turn)
 
@@ -49,7 +56,15 @@ class ServerWatch:
         self._loop.start()
 
     def stop(self, timeout_seconds: float = 10.0) -> bool:
-        return self._loop.stop(timeout_seconds)
+        ended = self._loop.stop(0.0)
+        self._changed.set()
+        return ended or self._loop.stop(timeout_seconds)
+
+    def expect(self, servers: bool, images: bool) -> None:
+        """Whether something waits for the news of servers, of images; true until it is told."""
+        if self._awaited != (servers, images):
+            self._awaited = (servers, images)
+            self._changed.set()
 
     def expect_images(self) -> None:
         """A snapshot was asked for, or an image's delete."""
@@ -67,7 +82,17 @@ class ServerWatch:
             if self._failed:
                 log.info("Provider %s can be listed again", self._name)
             self._failed = False
-        stopping.wait(self._every)
+        self._rest(stopping)
+
+    def _rest(self, stopping: threading.Event) -> None:
+        began = time.monotonic()
+        while not stopping.is_set():
+            every = self._every if any(self._awaited) else self._rest_every
+            wait = began + every - time.monotonic()
+            if wait <= 0:
+                return
+            if self._changed.wait(wait):
+                self._changed.clear()
 
     def look(self) -> None:
         """One list of servers, and of the rest what is due. Raises ProviderError."""
@@ -75,7 +100,7 @@ class ServerWatch:
         servers = self._provider.list_servers()
         self._inbox(events.ServersListed(self._name, servers, asked_at))
         rest_is_due = asked_at >= self._rest_at
-        if rest_is_due or asked_at < self._images_until:
+        if rest_is_due or self._awaited[1] or asked_at < self._images_until:
             self._list_images()
         if rest_is_due:
             self._rest_at = asked_at + self._rest_every

@@ -14,6 +14,7 @@ import pytest
 from zuul.config import parse_config
 from zuul.daemon import web
 from zuul.daemon.web import WebServer
+from zuul.lib.web import server as web_server
 
 pytestmark = pytest.mark.integration
 
@@ -240,7 +241,7 @@ def test_a_taken_address_is_an_error_at_start(server, source):
 
 
 def test_too_many_connections_are_closed_at_once(source, monkeypatch):
-    monkeypatch.setattr(web, "MAX_CONNECTIONS", 2)
+    monkeypatch.setattr(web_server, "MAX_CONNECTIONS", 2)
     server = make(source)
     server.start()
     held = [socket.create_connection(("127.0.0.1", server.port), 5) for _ in range(2)]
@@ -255,7 +256,7 @@ def test_too_many_connections_are_closed_at_once(source, monkeypatch):
 
 
 def test_a_request_that_never_ends_is_closed(source, monkeypatch):
-    monkeypatch.setattr(web, "CONNECTION_SECONDS", 0.05)
+    monkeypatch.setattr(web_server, "CONNECTION_SECONDS", 0.05)
     server = make(source)
     server.start()
     with socket.create_connection(("127.0.0.1", server.port), 5) as slow:

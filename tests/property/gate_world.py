@@ -115,6 +115,8 @@ class GateWorld(Accidents):
             self.answer_merge(self.merges[0])
         elif self.reports:
             self.answer_report(self.reports[0])
+        elif self.finds:
+            self.answer_find(self.finds[0])
         elif self.gearman.queued:
             self.gearman.start(self.gearman.queued[0])
         elif self.gearman.running:

@@ -47,6 +47,8 @@ class Control:
             "faults.limit": faults.limit,
             "requests": lambda: {"counts": dict(requests.counts), "refused": requests.refused()},
             "requests.clear": requests.clear,
+            "requests.refused": requests.refused,
+            "requests.times": lambda kind: [row.at for row in requests.of(kind)],
             "totals": lambda: {
                 "created": cloud.cloud.lives.created_total,
                 "most": cloud.cloud.lives.most_servers,

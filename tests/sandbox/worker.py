@@ -31,6 +31,7 @@ import yaml
 
 from tests.sandbox.workspace import Workspace, WorkspaceError, changed_projects, list_projects
 from zuul.lib.gearman import BadArguments, GearmanWorker, Task
+from zuul.lib.tls import TlsFiles, client_context
 
 log = logging.getLogger("sandbox.worker")
 
@@ -143,6 +144,7 @@ class SandboxWorker:
         manager: str | None = None,
         executors: int = 2,
         build_seconds: float = DEFAULT_BUILD_SECONDS,
+        tls: TlsFiles | None = None,
     ) -> None:
         self.manager = manager or f"sandbox-{socket.gethostname()}-{os.getpid()}"
         self._jobs = dict(jobs)
@@ -157,8 +159,13 @@ class SandboxWorker:
             f"stop:{self.manager}": self._stop_build,
             f"set_description:{self.manager}": _ignore,
         }
-        self._builder = GearmanWorker(self.manager, host, port, builds, connections=executors)
-        self._control = GearmanWorker(f"{self.manager}-control", host, port, control)
+        context = None if tls is None else client_context(tls, check_hostname=True)
+        self._builder = GearmanWorker(
+            self.manager, host, port, builds, connections=executors, ssl_context=context
+        )
+        self._control = GearmanWorker(
+            f"{self.manager}-control", host, port, control, ssl_context=context
+        )
 
     def start(self) -> None:
         """Begin to take builds; returns at once."""
@@ -296,6 +303,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--workspace", type=Path, required=True)
     parser.add_argument("--git-base", required=True, help="address projects are cloned from")
     parser.add_argument("--manager", help="name for stop: (host and process id by default)")
+    parser.add_argument("--tls", type=Path, nargs=3, metavar=("CA", "CERTIFICATE", "KEY"))
     parser.add_argument("--executors", type=int, default=2, help="builds side by side")
     options = parser.parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(message)s")
@@ -313,6 +321,7 @@ def main(arguments: list[str] | None = None) -> int:
         options.git_base,
         manager=options.manager,
         executors=options.executors,
+        tls=TlsFiles(*options.tls) if options.tls else None,
     )
     asked_to_end = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):

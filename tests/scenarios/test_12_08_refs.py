@@ -1,4 +1,4 @@
-"""Contract zuul.md 12.8: refs that move. Timers are a later issue."""
+"""Contract zuul.md 12.8: refs that move."""
 
 from __future__ import annotations
 

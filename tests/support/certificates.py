@@ -27,6 +27,7 @@ class Authority:
         self._key = ec.generate_private_key(ec.SECP256R1())
         self._name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
         self.path = self._folder / "ca.pem"
+        self._issued: dict[str, TlsFiles] = {}
         self._write(self.path, self._sign(self._name, self._key, ca=True))
 
     def issue(
@@ -50,6 +51,12 @@ class Authority:
             stream.write(text)
         self._write(path, self._sign(subject, key, ca=False, hosts=hosts))
         return TlsFiles(self.path, path, key_path)
+
+    def of(self, name: str) -> TlsFiles:
+        """The files of a party, made once."""
+        if name not in self._issued:
+            self._issued[name] = self.issue(name)
+        return self._issued[name]
 
     def _sign(
         self,

@@ -23,6 +23,7 @@ from zuul.core.commands import (
     CancelBuild,
     Command,
     DescribeBuild,
+    FindOpenChanges,
     KeepBrakes,
     LaunchBuild,
     MergeChanges,
@@ -35,9 +36,10 @@ from zuul.core.messages import ReportOptions
 from zuul.core.ports import Observer
 from zuul.core.scheduler import Scheduler
 from zuul.core.status import render
+from zuul.drivers.timer import Schedule
 from zuul.model.change import Changeish, NullChange, NullKey, Ref, RefKey
 from zuul.model.layout import Layout, MergeMode
-from zuul.model.trigger import TriggerEvent
+from zuul.model.trigger import PROJECT_CHANGE_MERGED, TriggerEvent, own_event
 
 URL_PATTERN = (
     "http://logs.example.com/{change.number}/{change.patchset}/{pipeline.name}/{job.name}"
@@ -76,7 +78,10 @@ class Engine:
         self.inbox: deque[Event] = deque()
         self.merges: list[MergeChanges | UpdateRepo] = []
         self.reports: list[SendReport] = []
+        #: projects whose open changes are to be told of
+        self.finds: list[FindOpenChanges] = []
         self.descriptions: dict[str, str] = {}
+        self.timers = Schedule()
         #: what requests came to, by request
         self.answers: dict[str, AnswerRequest] = {}
         #: the brakes that a restart would find
@@ -135,6 +140,8 @@ class Engine:
             self.merges.append(command)
         elif isinstance(command, SendReport):
             self.reports.append(command)
+        elif isinstance(command, FindOpenChanges):
+            self.finds.append(command)
         elif isinstance(command, AnswerRequest):
             assert command.request not in self.answers, "a request is answered twice"
             self.answers[command.request] = command
@@ -149,6 +156,7 @@ class Engine:
 
     def _adopt(self, layout: Layout) -> None:
         self.layout = layout
+        self.timers.set_layout(layout, self.clock.now)
         self.gerrit.cherry_picked = {
             name
             for name, project in layout.projects.items()
@@ -169,6 +177,15 @@ class Engine:
             for notice in self.landed:
                 notice(command)
         self.tell(answer)
+
+    def answer_find(self, command: FindOpenChanges) -> None:
+        """Tell of each open change, as the source would look it up."""
+        self.finds.remove(command)
+        for change in list(self.gerrit.changes.values()):
+            if change.is_open and change.project == command.project:
+                record = self.gerrit.lookup(change)
+                event = own_event(PROJECT_CHANGE_MERGED, record, self.clock.now)
+                self.tell(TriggerReceived(event, record, self.gerrit.closure(change)))
 
     # What Gerrit's stream tells
 

@@ -19,9 +19,8 @@ import yaml
 
 from nodepool.db.database import Database
 from nodepool.db.people import People
-from nodepool.db.schema import NODE
 from nodepool.errors import StoreError
-from nodepool.model import Node, NodeState
+from nodepool.model import Node
 from tests.sandbox.jenkins_process import JenkinsProcess
 from tests.sandbox.nova_process import CloudProcess
 from tests.support.gearman_admin import ask_status
@@ -110,6 +109,7 @@ class NodepoolSite:
         masters: Sequence[str] = ("alpha",),
         min_ready: int = 1,
         max_servers: int = 5,
+        delete_delay: float = 1.0,
         cloud_options: Sequence[str] = CLOUD_OPTIONS,
         environment: Mapping[str, str] | None = None,
     ) -> None:
@@ -131,6 +131,7 @@ class NodepoolSite:
         self.yaml: dict[str, Any] = {}
         self.secure: dict[str, dict[str, str]] = {}
         self._min_ready, self._max_servers = min_ready, max_servers
+        self._delete_delay = delete_delay
         self._gearman: GearmanClient | None = None
         self._database: Database | None = None
         self._stack = ExitStack()
@@ -252,7 +253,10 @@ class NodepoolSite:
                     ],
                 }
             ],
-            "targets": [{"name": name, "rate": 0.01} for name in self.masters],
+            "targets": [
+                {"name": name, "rate": 0.01, "delete-delay": self._delete_delay}
+                for name in self.masters
+            ],
         }
         self.secure = {
             f'jenkins "{name}"': {
@@ -294,14 +298,6 @@ class NodepoolSite:
             return []
         return [node for node in found if not states or node.state.word in states]
 
-    def expire(self, state: str) -> None:
-        """Nodepoold is away; the time of nodes in this state, whose builds are over, has come."""
-        due = NODE.update().where(
-            NODE.c.state == NodeState[state.upper()], NODE.c.delete_at.is_not(None)
-        )
-        with self.database.write() as connection:
-            connection.execute(due.values(delete_at=0.0))
-
     def servers(self) -> list[dict[str, Any]]:
         """What the cloud has."""
         found: list[dict[str, Any]] = self.cloud.call("servers")
@@ -339,6 +335,15 @@ class NodepoolSite:
             return not left & names
 
         wait_for(gone, f"end of {', '.join(sorted(names))}", seconds, self.explain)
+
+    def expect_servers(self, nodes: Iterable[Node], seconds: float = 60) -> None:
+        """Until the cloud has the servers of these nodes, and none besides."""
+        names = {machine.hostname for node in nodes for machine in node.machines}
+
+        def only() -> bool:
+            return {server["name"] for server in self.servers()} == names
+
+        wait_for(only, f"servers {', '.join(sorted(names))}", seconds, self.explain)
 
     def explain(self) -> str:
         """For failures."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ import yaml
 
 from tests.sandbox.endpoint import GerritEndpoint
 from tests.support.processes import Process, find_free_port, wait_for
+from zuul.lib.tls import TlsFiles, client_context
 
 ZUUL_USER = "zuul"
 #: our own programs in full; the libraries' wire traffic drowns them
@@ -57,8 +58,14 @@ class Suite:
         workers: int = 2,
         gearman_port: int | None = None,
         environment: Mapping[str, str] | None = None,
+        issue: Callable[[str], TlsFiles] | None = None,
+        acl: str = "",
     ) -> None:
-        """`gearman_port`: of a server that runs already; None: zuul-server starts its own."""
+        """`gearman_port`: of a server that runs already; None: zuul-server starts its own.
+
+        `issue`: papers for `gearman`, `zuul`, `merger`, `worker` and `watcher`, who looks at the
+        server's status; then `acl` is what each may do.
+        """
         self.folder = folder
         self.endpoint = endpoint
         self._jobs = jobs
@@ -70,9 +77,12 @@ class Suite:
         self.layout_path = folder / "layout.yaml"
         self.conf_path = folder / "zuul.conf"
         self.environment = dict(environment or {})
+        self._issue = issue
+        self._acl = acl
         self.processes: dict[str, Process] = {}
         folder.mkdir(parents=True, exist_ok=True)
         self.layout_path.write_text(layout)
+        self.acl_path = folder / "acl.ini"
         self.log_config = folder / "logging.conf"
         self.log_config.write_text(LOGGING)
 
@@ -121,10 +131,12 @@ class Suite:
         return self._start(f"zuul-merger-{number}", "-m", "zuul.cmd.merger", "-c", conf, "-d")
 
     def start_worker(self, number: int) -> Process:
+        papers = self._issue("worker") if self._issue else None
         return self._start(
             f"worker-{number}",
             "-m",
             "tests.sandbox.worker",
+            *(("--tls", papers.ca, papers.certificate, papers.key) if papers else ()),
             "--gearman",
             f"127.0.0.1:{self.gearman_port}",
             "--jobs",
@@ -160,7 +172,10 @@ class Suite:
         """Number of workers by function, as the Gearman server tells it; {} if it does not."""
         from tests.support.gearman_admin import ask_status
 
-        return ask_status(self.gearman_port)
+        context = None
+        if self._issue is not None:
+            context = client_context(self._issue("watcher"), check_hostname=True)
+        return ask_status(self.gearman_port, context=context)
 
     def status(self) -> dict[str, Any]:
         answer = requests.get(f"{self.url}/status.json", timeout=5)
@@ -209,15 +224,29 @@ baseurl = {self.endpoint.http_url}
 password = {identity.http_password.replace("%", "%%")}
 """
 
+    def _papers(self, name: str) -> str:
+        if self._issue is None:
+            return ""
+        files = self._issue(name)
+        return f"ssl_ca={files.ca}\nssl_cert={files.certificate}\nssl_key={files.key}\n"
+
+    def _acl_option(self) -> str:
+        if not self._acl:
+            return ""
+        self.acl_path.write_text(self._acl)
+        self.acl_path.chmod(0o600)
+        return f"acl={self.acl_path}\n"
+
     def _server_conf(self) -> str:
         return f"""
 [gearman]
 server = 127.0.0.1
 port = {self.gearman_port}
-
+{self._papers("zuul")}
 [gearman_server]
 start = {"true" if self._own_gearman else "false"}
 listen_address = 127.0.0.1
+{self._papers("gearman")}{self._acl_option()}
 
 [webapp]
 listen_address = 127.0.0.1
@@ -236,7 +265,7 @@ status_url = {self.url}/
 [gearman]
 server = 127.0.0.1
 port = {self.gearman_port}
-
+{self._papers("merger")}
 [merger]
 git_dir = {git_dir}
 log_config = {self.log_config}

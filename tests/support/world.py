@@ -73,6 +73,8 @@ class World(Operators, Outcome):
             self.answer_merge(self.merges[0])
         elif self.reports and not self.reports_held:
             self.answer_report(self.reports[0])
+        elif self.finds:
+            self.answer_find(self.finds[0])
         elif self.gearman.queued and not self.queue_held:
             self.gearman.start(self.gearman.queued[0])
         elif self.gearman.running and not self.builds_held:
@@ -280,6 +282,18 @@ class World(Operators, Outcome):
         ]
         assert len(found) == 1, f"{job}: {found or self.running}"
         return found[0]
+
+    # Time
+
+    def wait(self, seconds: float) -> None:
+        """Let time pass, and timers go off as it does."""
+        until = self.clock.now + seconds
+        while (due := self.timers.next_at()) is not None and due <= until:
+            self.clock.advance(max(0.0, due - self.clock.now))
+            for tick in self.timers.take_due(self.clock.now):
+                self.heard_tick(tick.pipeline, tick.project)
+            self.settle()
+        self.clock.advance(max(0.0, until - self.clock.now))
 
     # Operators
 

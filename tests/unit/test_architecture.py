@@ -69,7 +69,7 @@ CLIENTS: dict[str, tuple[str, ...]] = {
     "novaclient": ("nodepool/drivers/nova",),
     "git": ("zuul/merger", "zuul/cloner"),
     "pygit2": ("zuul/merger",),
-    "aiohttp": ("zuul/daemon",),
+    "aiohttp": ("zuul/daemon", "zuul/lib/web", "nodepool/daemon"),
     "jenkins": ("zuul/lib/jenkins",),
 }
 

@@ -172,7 +172,8 @@ class _Parser:
         )
         if config.acl is not None and config.tls is None:
             reader.complain("acl", "names certificates, so ssl_ca, ssl_cert and ssl_key are needed")
-        if start and (config.tls is None) != (gearman.tls is None):
+        is_ours = start and self.program is Program.SERVER
+        if is_ours and (config.tls is None) != (gearman.tls is None):
             text = "are needed in both of [gearman] and [gearman_server], or in none of them"
             reader.complain("ssl_cert", f"ssl_ca, ssl_cert and ssl_key {text}")
         self._warn_of_unknown(reader)

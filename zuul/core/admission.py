@@ -144,6 +144,7 @@ class _Enqueuer:
         state.touch(item)
         state.observer.item_enqueued(pipeline.name, item.id, change, item.live)
         state.observer.current_changes(pipeline.name, pipeline.count)
+        state.own_events.note_enqueued(state.changes, pipeline.name, change, state.now)
         if item.live and not how.quiet and not pipeline.disabled:
             _report_start(state, pipeline, item)
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from zuul.model.brakes import Freeze, Hold
 from zuul.model.build import SeriesItem as SeriesItem
-from zuul.model.change import Changeish
+from zuul.model.change import Changeish, ChangeKey
 from zuul.model.layout import ActionKind, Precedence, ReportAction
 
 
@@ -91,6 +91,19 @@ class SendReport:
 
 
 @dataclass(frozen=True, slots=True)
+class FindOpenChanges:
+    """A change of the project has merged: look its open changes up, and tell of each one.
+
+    Each comes back as TriggerReceived, of the connection `zuul`; there may be none.
+    """
+
+    connection: str
+    project: str
+    #: is not told of, whatever the server still says of it
+    merged: ChangeKey
+
+
+@dataclass(frozen=True, slots=True)
 class KeepBrakes:
     """Keep all freezes and holds for the next start, before any request is answered that follows.
 
@@ -123,6 +136,7 @@ Command = (
     | MergeChanges
     | UpdateRepo
     | SendReport
+    | FindOpenChanges
     | KeepBrakes
     | AnswerRequest
     | StopProcess

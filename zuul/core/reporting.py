@@ -159,6 +159,8 @@ def _finish(
     queue = item.queue
     assert queue is not None
     if pipeline.is_dependent:
+        if event.merged and (wish := state.own_events.note_merged(item.change)):
+            state.emit(wish)
         passed = kind is ActionKind.SUCCESS
         if event.tree_mismatch is not None:
             _stop(state, pipeline, queue, item, event.tree_mismatch)

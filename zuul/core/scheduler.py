@@ -13,6 +13,7 @@ from zuul.core import building, events, leaving, reporting
 from zuul.core.commands import Command, StopProcess
 from zuul.core.messages import ReportOptions
 from zuul.core.operators import take_request
+from zuul.core.own_events import OwnEvents
 from zuul.core.ports import BuildTimes, IdSource, Observer
 from zuul.core.processing import settle
 from zuul.core.reconfigure import load_layout
@@ -40,6 +41,7 @@ class Scheduler:
         state.now = now
         for event in batch:
             _HANDLERS[type(event)](self, event)
+            self._hear_own_events()
         settle(state)
         if state.changes.wants_pruning:
             state.changes.prune(state.held_keys())
@@ -70,6 +72,12 @@ class Scheduler:
     def holds(self, connection: str, number: str) -> bool:
         """Whether some pipeline has an item of the review: news of it matter."""
         return any(p.of_review(connection, number) for p in self._state.pipelines.values())
+
+    def _hear_own_events(self) -> None:
+        """What has just been done may be what a pipeline waits for; and so on, while it is."""
+        waiting = self._state.own_events.waiting
+        while waiting:
+            take_trigger(self._state, self._index, waiting.popleft())
 
     # -- events --------------------------------------------------------------------------------
 
@@ -130,6 +138,7 @@ class Scheduler:
     def _on_layout_loaded(self, event: events.LayoutLoaded) -> None:
         if event.options is not None:
             self._state.options = event.options
+        self._state.own_events = OwnEvents(event.layout)
         load_layout(self._state, event.layout)
         self._index = TriggerIndex(event.layout)
 

@@ -12,6 +12,7 @@ from zuul.core.changes import ChangeTable
 from zuul.core.commands import Command
 from zuul.core.messages import ReportOptions
 from zuul.core.mutexes import Mutexes
+from zuul.core.own_events import OwnEvents
 from zuul.core.pipeline import Pipeline
 from zuul.core.ports import BuildTimes, IdSource, Observer
 from zuul.model.brakes import Brakes
@@ -59,6 +60,7 @@ class State:
         self.changes = ChangeTable()
         self.agenda = Agenda()
         self.mutexes = Mutexes()
+        self.own_events = OwnEvents(self.layout)
         self.brakes = Brakes()
         self.builds: dict[str, Outstanding] = {}
         self.merges: dict[str, Outstanding] = {}

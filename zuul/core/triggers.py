@@ -6,12 +6,10 @@ from zuul.core import admission, leaving
 from zuul.core.events import TriggerReceived
 from zuul.core.pipeline import Pipeline
 from zuul.core.state import State
-from zuul.model.change import ChangeKey, NullChange
+from zuul.model.change import Change, ChangeKey, NullChange
 from zuul.model.layout import Layout
 from zuul.model.matching import EventFilter
-
-#: they address projects, not a server: any pipeline's source will do
-BUILT_IN = ("timer", "zuul")
+from zuul.model.trigger import ZUUL
 
 
 class TriggerIndex:
@@ -38,6 +36,10 @@ def take_trigger(state: State, index: TriggerIndex, received: TriggerReceived) -
     project = subject.project if subject is not None else event.project
     if project not in state.layout.projects:
         return
+    if event.connection == ZUUL and isinstance(subject, Change):
+        known = state.changes.find(subject.key) or subject
+        if not known.is_open:
+            return  # it has merged since the server was asked
     key = subject.key if subject is not None else event.change_key
     withdrawing = isinstance(key, ChangeKey) and event.type in (
         "patchset-created",
@@ -74,8 +76,7 @@ def _offer(
     event, subject = received.event, received.subject
     if subject is None:
         return
-    is_foreign = subject.key.connection != pipeline.config.source
-    if is_foreign and not isinstance(subject, NullChange) and event.connection not in BUILT_IN:
+    if subject.key.connection != pipeline.config.source and not isinstance(subject, NullChange):
         return
     if forced or any(wanted.matches(event, subject, state.now) for wanted in filters):
         admission.enqueue(state, pipeline, subject)

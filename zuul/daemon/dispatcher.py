@@ -14,6 +14,7 @@ from zuul.core.commands import (
     CancelBuild,
     Command,
     DescribeBuild,
+    FindOpenChanges,
     LaunchBuild,
     MergeChanges,
     SendReport,
@@ -25,6 +26,7 @@ from zuul.lib import clock
 from zuul.lib.logs import fields
 from zuul.lib.workers import run_guarded
 from zuul.model.build import MergeResult
+from zuul.model.change import ChangeKey
 from zuul.model.layout import ReportAction
 
 log = logging.getLogger("zuul.Dispatcher")
@@ -48,6 +50,12 @@ class MergeDriver(Protocol):
     def update(self, command: UpdateRepo) -> None: ...
 
 
+class OpenChangesDriver(Protocol):
+    """Knows the changes of a connection."""
+
+    def find_open(self, project: str, merged: ChangeKey) -> None: ...
+
+
 class Dispatcher:
     """The core's hands."""
 
@@ -57,12 +65,14 @@ class Dispatcher:
         builds: BuildDriver,
         merges: MergeDriver,
         reporters: Mapping[str, Reporter],
+        sources: Mapping[str, OpenChangesDriver],
         on_stop: Callable[[], None],
     ) -> None:
         self._inbox = inbox
         self._builds = builds
         self._merges = merges
         self._reporters = reporters
+        self._sources = sources
         self._on_stop = on_stop
 
     def dispatch(self, command: Command) -> None:
@@ -92,6 +102,8 @@ class Dispatcher:
                 self._merges.update(command)
             case SendReport():
                 ReportRun(command, self._reporters, self._inbox).start()
+            case FindOpenChanges():
+                self._sources[command.connection].find_open(command.project, command.merged)
             case _:
                 self._on_stop()
 

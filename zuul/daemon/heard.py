@@ -25,6 +25,8 @@ FIRST_WRITE_SECONDS = 0.2
 #: what is older is history: nobody wants a week's changes tested at once
 MOST_AGE_SECONDS = 24 * 3600.0
 
+_DAMAGE = (OSError, ValueError, TypeError, AttributeError, OverflowError, RecursionError)
+
 #: epoch seconds of the newest event, by connection; None: none yet
 HeardUntil = Callable[[], Mapping[str, float | None]]
 
@@ -41,7 +43,14 @@ def read_heard(state_dir: Path, now: float) -> dict[str, float]:
         }
     except FileNotFoundError:
         return {}
-    except (OSError, ValueError, TypeError, AttributeError) as error:
+    except (
+        OSError,
+        ValueError,
+        TypeError,
+        AttributeError,
+        ArithmeticError,
+        RecursionError,
+    ) as error:
         log.warning("What was heard last is not known: %s %s", error, fields(file=path))
         return {}
 

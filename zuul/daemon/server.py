@@ -26,6 +26,7 @@ from zuul.daemon.web import WebServer
 from zuul.drivers.gearman.builds import GearmanBuilds
 from zuul.drivers.gearman.merges import GearmanMerges
 from zuul.drivers.gerrit.driver import GerritDriver
+from zuul.drivers.timer import TimerDriver
 from zuul.layout.loader import read_layout
 from zuul.lib import clock, logs
 from zuul.lib.clock import RandomIds
@@ -36,6 +37,7 @@ from zuul.lib.problems import ConfigError
 from zuul.lib.stats import Stats
 from zuul.lib.workers import run_guarded
 from zuul.model.layout import Layout
+from zuul.model.trigger import TIMER
 
 log = logging.getLogger("zuul.Server")
 
@@ -68,6 +70,7 @@ class Server:
         self._times = TimeDatabase(config.zuul.state_dir / "times")
         self._gerrits: dict[str, GerritDriver] = {}
         self._gearman_child: GearmanChild | None = None
+        self._timers = TimerDriver(self._inbox.put)
         self._started: list[tuple[str, Callable[[], object]]] = []
 
     def start(self) -> None:
@@ -101,7 +104,9 @@ class Server:
             Observers(LogObserver(), StatsObserver(stats), self._interest.watched),
             report_options(config),
         )
-        dispatcher = Dispatcher(self._inbox.put, builds, merges, self._gerrits, self.exited.set)
+        dispatcher = Dispatcher(
+            self._inbox.put, builds, merges, self._gerrits, self._gerrits, self.exited.set
+        )
         thread = SchedulerThread(scheduler, self._inbox, dispatcher.dispatch)
         self._start("build driver", builds)
         self._start("merge driver", merges)
@@ -118,6 +123,7 @@ class Server:
         for driver in self._gerrits.values():
             self._start(f"connection {driver.name}", driver)
         self._replay_saved_events()
+        self._start("timers", self._timers)
         log.info("zuul-server is up %s", fields(web=web.port))
 
     def stop(self) -> None:
@@ -186,11 +192,13 @@ class Server:
         """Let what runs end; `exited` is set when nothing runs any more."""
         log.info("Exiting once nothing runs any more")
         self._inbox.hold_triggers()
+        self._timers.hold()
         self._inbox.put(GracefulExitRequested())
 
     def _install(self, layout: Layout) -> None:
         self._interest.set_layout(layout)
         self._inbox.put(LayoutLoaded(layout, report_options(self._config)))
+        self._timers.set_layout(layout)
 
     def _read_layout(self, config: ZuulConfig) -> Layout:
         path = self._layout_path or config.zuul.layout_config
@@ -200,8 +208,10 @@ class Server:
 
     def _replay_saved_events(self) -> None:
         for event in take_events(self._config.zuul.state_dir):
-            driver = self._gerrits.get(event.connection)
-            if driver is None:
+            driver = self._gerrits.get(event.source or event.connection)
+            if event.connection == TIMER:
+                self._timers.hear(event)
+            elif driver is None:
                 log.warning(
                     "A saved event is dropped, its connection is gone %s",
                     fields(connection=event.connection, type=event.type),

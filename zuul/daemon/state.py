@@ -7,12 +7,16 @@ import logging
 import os
 from collections.abc import Iterable
 from dataclasses import asdict
+from dataclasses import fields as dataclass_fields
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from zuul.lib.logs import fields
 from zuul.model.change import Approval
 from zuul.model.trigger import Account, TriggerEvent
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
 
 log = logging.getLogger("zuul.Scheduler")
 
@@ -35,14 +39,15 @@ def take_events(state_dir: Path) -> list[TriggerEvent]:
     """The events kept by `write_events`; the file is removed. Damaged lines are logged."""
     path = state_dir / FILE_NAME
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        # Bytes that are no UTF-8 damage the lines they stand in, and no other.
+        lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
     except FileNotFoundError:
         return []
     events = []
     for number, line in enumerate(lines, 1):
         try:
             events.append(parse_event(json.loads(line)))
-        except (ValueError, TypeError, LookupError, AttributeError) as error:
+        except (ValueError, TypeError, LookupError, AttributeError, RecursionError) as error:
             log.warning("A saved event is damaged: %s %s", error, fields(file=path, line=number))
     path.unlink()
     return events
@@ -51,12 +56,24 @@ def take_events(state_dir: Path) -> list[TriggerEvent]:
 def parse_event(data: dict[str, Any]) -> TriggerEvent:
     """What `asdict` made of an event.
 
-    Raises TypeError, LookupError or AttributeError on anything else.
+    Raises ValueError, TypeError, LookupError or AttributeError on anything else.
     """
     account = data.pop("account")
     approvals = data.pop("approvals")
     return TriggerEvent(
-        **data,
-        account=Account(**account) if account else None,
-        approvals=tuple(Approval(**approval) for approval in approvals),
+        **_typed(TriggerEvent, data),
+        account=Account(**_typed(Account, account)) if account else None,
+        approvals=tuple(Approval(**_typed(Approval, approval)) for approval in approvals),
     )
+
+
+def _typed(kind: type[DataclassInstance], data: dict[str, Any]) -> dict[str, Any]:
+    """`data`, once every value is known to be of its field's type. Raises ValueError."""
+    declared = {each.name: str(each.type) for each in dataclass_fields(kind)}
+    for name, value in data.items():
+        found = (
+            "float" if type(value) is int and declared[name] == "float" else type(value).__name__
+        )
+        if found.removesuffix("Type") not in declared[name].split(" | "):
+            raise ValueError(f"{name} is no {declared[name]}")
+    return data

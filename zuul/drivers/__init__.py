@@ -66,6 +66,10 @@ class Source(Connection, Protocol):
         """Look the changes up again; ends in ChangesRefreshed."""
         ...
 
+    def find_open(self, project: str, merged: ChangeKey) -> None:
+        """Tell of the project's open changes but `merged`, each as an event of the zuul trigger."""
+        ...
+
 
 class Reporter(Connection, Protocol):
     """A connection that can be told how it went."""

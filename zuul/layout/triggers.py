@@ -6,9 +6,11 @@ from yaml.nodes import Node, SequenceNode
 
 from zuul.layout.approvals import read_rules
 from zuul.layout.context import Context
+from zuul.lib.cron import parse_cron
 from zuul.lib.yaml_fields import Fields
 from zuul.model.change import normalize_label
 from zuul.model.matching import EventFilter
+from zuul.model.trigger import PARENT_CHANGE_ENQUEUED, PROJECT_CHANGE_MERGED, TIMER, ZUUL
 
 GERRIT_EVENTS = frozenset(
     {
@@ -21,8 +23,10 @@ GERRIT_EVENTS = frozenset(
         "ref-updated",
     }
 )
-ZUUL_EVENTS = frozenset({"project-change-merged", "parent-change-enqueued"})
+ZUUL_EVENTS = frozenset({PROJECT_CHANGE_MERGED, PARENT_CHANGE_ENQUEUED})
 REF_UPDATED = "ref-updated"
+#: seconds; what should be spread wider is better off with timers of its own
+MOST_JITTER = 86_400
 
 
 def read_triggers(context: Context, pipeline: Fields, source: str) -> tuple[EventFilter, ...]:
@@ -39,9 +43,9 @@ def read_triggers(context: Context, pipeline: Fields, source: str) -> tuple[Even
         return _gerrit_filters(context, source, node, node)
     found: list[EventFilter] = []
     for name, (key, value) in triggers.items():
-        if name == "timer":
+        if name == TIMER:
             found += [_timer_filter(context, each) for each in _maps(context, value)]
-        elif name == "zuul":
+        elif name == ZUUL:
             found += [_zuul_filter(context, each) for each in _maps(context, value)]
         else:
             found += _gerrit_filters(context, name, key, value)
@@ -89,20 +93,36 @@ def _gerrit_filter(context: Context, connection: str, fields: Fields) -> EventFi
 
 def _timer_filter(context: Context, fields: Fields) -> EventFilter:
     """Compat: an expression of another length loads, and is then ignored, as Zuul does."""
-    timespec = fields.require_text("time")
+    node = fields.take("time")
+    timespec: str | None = fields.require_text("time")
     if timespec and len(timespec.split()) not in (5, 6):
         context.document.warn(
             fields.node, f"is ignored: expected five or six fields, not {timespec!r}", "time"
         )
+        timespec = None
+    elif timespec and node is not None:
+        try:
+            parse_cron(timespec)
+        except ValueError as error:
+            context.document.complain(node, str(error))
+    jitter = fields.integer("jitter", 0, most=MOST_JITTER)
     fields.finish()
-    return EventFilter(trigger="timer", types=frozenset({"timer"}), timespec=timespec)
+    return EventFilter(
+        trigger=TIMER, types=frozenset({TIMER}), timespec=timespec or None, jitter=jitter
+    )
 
 
 def _zuul_filter(context: Context, fields: Fields) -> EventFilter:
+    types = _events(fields, ZUUL_EVENTS)
+    pipelines = context.patterns(fields, "pipeline")
+    if pipelines and types == {PROJECT_CHANGE_MERGED}:
+        context.document.warn(
+            fields.node, f"has no effect: it is for {PARENT_CHANGE_ENQUEUED}", "pipeline"
+        )
     found = EventFilter(
-        trigger="zuul",
-        types=_events(fields, ZUUL_EVENTS),
-        pipelines=context.patterns(fields, "pipeline"),
+        trigger=ZUUL,
+        types=types,
+        pipelines=pipelines,
         change_approvals=read_rules(context, fields, "require-approval", "reject-approval"),
     )
     fields.finish()

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from zuul.model.change import Approval, Change, Changeish
-from zuul.model.trigger import TriggerEvent
+from zuul.model.trigger import PARENT_CHANGE_ENQUEUED, TriggerEvent
 
 ZERO_REVISION = "0" * 40
 
@@ -117,17 +117,23 @@ class EventFilter:
     #: AND-ed: normalized label -> value that this very event voted
     approvals: Mapping[str, int] = field(default_factory=dict)
     ignore_deletes: bool = True
-    #: of parent-change-enqueued
+    #: of parent-change-enqueued alone: where the parent was enqueued
     pipelines: tuple[TextPattern, ...] = ()
     change_approvals: ApprovalRules = ApprovalRules()
-    #: timer expressions as written, of a timer trigger only
+    #: of a timer: when it goes off, in cron's words as zuul.lib.cron reads them; None: never
     timespec: str | None = None
+    #: of a timer, seconds: the projects' turns are spread over so long
+    jitter: int = 0
 
     def wants(self, event: TriggerEvent) -> bool:
         """Whether the event alone, the change not yet looked up, can match."""
         if event.connection != self.trigger or event.type not in self.types:
             return False
-        if self.pipelines and not _any(self.pipelines, "match", event.pipeline):
+        if (
+            self.pipelines
+            and event.type == PARENT_CHANGE_ENQUEUED
+            and not _any(self.pipelines, "match", event.pipeline)
+        ):
             return False
         if self.branches and not _any(self.branches, "match", event.branch):
             return False

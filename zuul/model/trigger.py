@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from zuul.model.change import Approval, ChangeKey
+from zuul.model.change import Approval, Change, ChangeKey
+
+#: triggers that are built in; they address projects, not a server
+TIMER = "timer"
+ZUUL = "zuul"
+#: what the `zuul` trigger tells of
+PROJECT_CHANGE_MERGED = "project-change-merged"
+PARENT_CHANGE_ENQUEUED = "parent-change-enqueued"
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,10 +27,9 @@ class Account:
 class TriggerEvent:
     """One past-tense fact from a connection, `timer` or `zuul`."""
 
-    #: name of the connection it came from; `timer` and `zuul` are built in
+    #: name of the connection it came from, or TIMER or ZUUL
     connection: str
-    #: Gerrit's word (patchset-created, ...), `timer`, `project-change-merged`,
-    #: `parent-change-enqueued`
+    #: Gerrit's word (patchset-created, ...), TIMER, or one of the two of ZUUL
     type: str
     project: str | None = None
     branch: str | None = None
@@ -44,6 +50,8 @@ class TriggerEvent:
     forced_pipeline: str | None = None
     #: of parent-change-enqueued: the pipeline in which the parent was enqueued
     pipeline: str | None = None
+    #: of ZUUL: the connection that knows the change
+    source: str | None = None
     #: epoch seconds at which it was heard
     received_at: float = 0.0
 
@@ -51,4 +59,23 @@ class TriggerEvent:
     def change_key(self) -> ChangeKey | None:
         if self.number is None or self.patchset is None:
             return None
-        return ChangeKey(self.connection, self.number, self.patchset)
+        return ChangeKey(self.source or self.connection, self.number, self.patchset)
+
+
+def own_event(
+    kind: str, change: Change, received_at: float, *, pipeline: str | None = None
+) -> TriggerEvent:
+    """An event of ZUUL about the change."""
+    return TriggerEvent(
+        ZUUL,
+        kind,
+        project=change.project,
+        branch=change.branch,
+        number=change.key.number,
+        patchset=change.key.patchset,
+        refspec=change.refspec,
+        change_url=change.url,
+        pipeline=pipeline,
+        source=change.key.connection,
+        received_at=received_at,
+    )

@@ -10,6 +10,7 @@ import sqlalchemy as sa
 
 from gearman_plugin_shim.errors import JournalError
 from gearman_plugin_shim.journal import Journal, Row
+from zuul.lib.problems import ConfigError
 from zuul.lib.secret import Secret
 
 
@@ -85,3 +86,11 @@ def test_errors_keep_the_password_and_the_rows_to_themselves(tmp_path: Path) -> 
     (tmp_path / "file").write_text("this is no database, and long enough to be looked at" * 100)
     with pytest.raises(JournalError):
         Journal(Secret(f"sqlite:///{tmp_path / 'file'}"))
+
+
+def test_a_journal_that_others_could_have_changed_is_refused(tmp_path: Path) -> None:
+    uri = Secret(f"sqlite:///{tmp_path / 'journal.sqlite'}")
+    Journal(uri).close()
+    (tmp_path / "journal.sqlite").chmod(0o620)
+    with pytest.raises(ConfigError, match="chmod go-w"):
+        Journal(uri)

@@ -179,6 +179,10 @@ class TestGearmanCertificates:
         (complaint,) = complaints(f"{SMALLEST}[{section}]\n{TLS}")
         assert "needed in both of [gearman] and [gearman_server]" in complaint
 
+    def test_a_merger_beside_it_needs_only_its_own(self):
+        text = f"{SMALLEST}[gearman]\n{TLS}[merger]\nzuul_url=http://m/p\n"
+        assert parse(text, Program.MERGER).gearman.tls is not None
+
     def test_clients_of_another_server_need_no_server_papers(self):
         text = SMALLEST.replace("127.0.0.1", "gearman.example.org") + "[gearman]\n" + TLS
         assert parse(text).gearman.tls is not None

@@ -7,7 +7,7 @@ a footer is written by anybody who can push.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from zuul.drivers.gerrit.queries import (
@@ -117,7 +117,7 @@ class Closure:
             open_nodes = [
                 node for node in frontier if node[0] in self._rows and self._expands(node)
             ]
-            self._fetch(term for node in open_nodes for term in self._terms(node))
+            self._fetch(term for node in open_nodes for term in terms_of(self._rows[node[0]]))
             relatives = dict.fromkeys(
                 other for node in open_nodes for other in self._relatives(node)
             )
@@ -143,18 +143,6 @@ class Closure:
         # Merged ancestors end the walk; an abandoned one still blocks and is looked at.
         return self._rows[node[0]].status != "MERGED"
 
-    def _terms(self, node: PatchSetId) -> Iterable[Term]:
-        """What must be known of a node besides its row."""
-        row = self._rows[node[0]]
-        if is_change_id(row.change_id):
-            yield by_dependency(row.change_id)
-        for change_id in self._footers(row):
-            yield by_change_id(change_id)
-        if row.parent is not None:
-            yield by_number(row.parent[0])
-        for number, _ in row.needed_by:
-            yield by_number(number)
-
     def _relatives(self, node: PatchSetId) -> list[PatchSetId]:
         return [*self._needs(node), *self._needed_by(node)]
 
@@ -168,7 +156,7 @@ class Closure:
             parent = self._rows.get(row.parent[0])
             if parent is not None and parent.status != "MERGED":
                 needs[row.parent] = None
-        for change_id in self._footers(row):
+        for change_id in footers_of(row):
             for target in self._answered(by_change_id(change_id)):
                 if target.is_open:
                     needs[target.number, target.current] = None
@@ -194,9 +182,6 @@ class Closure:
     def _can_need(self, node: PatchSetId) -> bool:
         row = self._rows[node[0]]
         return row.is_open and row.current == node[1]
-
-    def _footers(self, row: Row) -> tuple[str, ...]:
-        return () if len(row.depends_on) > MAX_FOOTERS else row.depends_on
 
     def _is_crowded(self, node: PatchSetId) -> bool:
         row = self._rows[node[0]]
@@ -227,6 +212,22 @@ class Closure:
 
     def _key(self, node: PatchSetId) -> ChangeKey:
         return ChangeKey(self._connection, *node)
+
+
+def footers_of(row: Row) -> tuple[str, ...]:
+    return () if len(row.depends_on) > MAX_FOOTERS else row.depends_on
+
+
+def terms_of(row: Row) -> Iterator[Term]:
+    """What must be known of a change besides its row."""
+    if is_change_id(row.change_id):
+        yield by_dependency(row.change_id)
+    for change_id in footers_of(row):
+        yield by_change_id(change_id)
+    if row.parent is not None:
+        yield by_number(row.parent[0])
+    for number, _ in row.needed_by:
+        yield by_number(number)
 
 
 def find_unsettled(

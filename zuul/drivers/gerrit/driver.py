@@ -169,6 +169,9 @@ class GerritDriver:
     def refresh(self, keys: tuple[ChangeKey, ...]) -> None:
         self._source.refresh(keys)
 
+    def find_open(self, project: str, merged: ChangeKey) -> None:
+        self._source.find_open(project, merged)
+
     def report(
         self,
         request: SendReport,

@@ -42,6 +42,7 @@ COMPLAINT_SECONDS = 60.0
 MAX_WAITING = 100_000
 
 _NUMBER = re.compile(r"[0-9]{1,18}")
+_PLAIN_PROJECT = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/+-]*")
 _CHANGE_ID = re.compile(r"I[0-9a-f]{40}")
 
 
@@ -57,15 +58,22 @@ class Runner(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Term:
-    """One look-up: by number, by Change-Id, or for the messages that name a Change-Id."""
+    """One look-up: by number, by Change-Id, for the messages that name a Change-Id, or for the
+    open changes of a project."""
 
     operator: str
     value: str
 
     def __str__(self) -> str:
+        if self.operator == "project":
+            plain = _PLAIN_PROJECT.fullmatch(self.value) is not None
+            name = self.value if plain else f'"{self.value}"'
+            return f"(project:{name} status:open)"
         return f"{self.operator}:{self.value}"
 
     def matches(self, row: Row) -> bool:
+        if self.operator == "project":
+            return self.value == row.project and row.is_open
         if self.operator == "message":
             return self.value in row.depends_on
         return self.value in (row.number, row.change_id)
@@ -85,6 +93,13 @@ def by_change_id(change_id: str) -> Term:
 def by_dependency(change_id: str) -> Term:
     """Changes whose current message has a Depends-On footer that names `change_id`."""
     return Term("message", _checked_id(change_id))
+
+
+def by_project(name: str) -> Term:
+    """Open changes of the project. Raises ValueError for a name that no query can hold."""
+    if not name or any(character in '"\\' or not character.isprintable() for character in name):
+        raise ValueError(f"not a project's name: {name[:60]!r}")
+    return Term("project", name)
 
 
 def is_change_id(text: str) -> bool:

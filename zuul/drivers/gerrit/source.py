@@ -18,6 +18,7 @@ from zuul.core.events import TriggerReceived
 from zuul.drivers import Inbox, Interest
 from zuul.drivers.gerrit.closure import Closure, Gathered
 from zuul.drivers.gerrit.delivery import Deliverer, Delivery, Lane
+from zuul.drivers.gerrit.open_changes import OpenChanges
 from zuul.drivers.gerrit.queries import (
     Answer,
     Queries,
@@ -38,7 +39,7 @@ from zuul.errors import (
 )
 from zuul.lib.workers import Lanes, Work
 from zuul.model.change import Change, ChangeKey, Ref, RefKey
-from zuul.model.trigger import TriggerEvent
+from zuul.model.trigger import ZUUL, TriggerEvent
 
 log = logging.getLogger("zuul.GerritSource")
 
@@ -79,6 +80,9 @@ class EventSource:
         self._stopping = stopping
         self._lanes = Lanes(f"gerrit-{name}-gather", threads)
         self._deliverer = Deliverer(name, inbox)
+        self._open_changes = OpenChanges(
+            name, self._ask, self._look_up_relatives, self._deliverer.put
+        )
         # Events of a lane given to a thread: as many as were delivered when the lane is idle.
         self._submitted: dict[Lane, int] = {}
         self._recent: dict[Term, Answer] = {}
@@ -119,7 +123,8 @@ class EventSource:
         """An event heard elsewhere, such as by an earlier process. Any thread.
 
         Raises queue.Full."""
-        if event.type in CHANGE_EVENTS and event.change_key is not None:
+        about_change = event.type in CHANGE_EVENTS or event.connection == ZUUL
+        if about_change and event.change_key is not None:
             lane = (event.project, event.number)
             heard = Heard(event)
             self._lanes.submit(
@@ -136,6 +141,15 @@ class EventSource:
     def refresh(self, keys: tuple[ChangeKey, ...]) -> None:
         """Any thread. Raises queue.Full."""
         self._lanes.submit(("refresh", keys), lambda: self._refresh(keys), "refresh")
+
+    def find_open(self, project: str, merged: ChangeKey) -> None:
+        """Tell of the project's open changes, now that one has merged. Any thread.
+
+        Raises queue.Full."""
+        if self._open_changes.claim(project):
+            self._lanes.submit(
+                ("open", project), lambda: self._open_changes.find(project, merged), "open changes"
+            )
 
     def _submit(self, lane: Lane, heard: Heard) -> None:
         event = heard.event

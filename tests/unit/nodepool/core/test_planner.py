@@ -134,6 +134,22 @@ def test_a_full_account_is_asked_for_its_quota() -> None:
     assert site.take(commands.CreateServer) == []  # two are under way: one goes alone, then
 
 
+def test_an_account_is_asked_again_for_what_went_since_it_was_asked() -> None:
+    site = Site(text({"a": (0, 0, "p")}, {"p": 10}))
+    site.tell(events.LimitsRead("p", 2, site.now))
+    demand(site, a=2)
+    site.launch()
+    site.tell(events.ServerGone("p", "s-node-1-0"))
+    assert site.take_one(commands.ReadLimits).provider == "p"
+    site.wait(1)
+    site.tell(events.ServerGone("p", "s-node-2-0"))
+    assert site.take(commands.ReadLimits) == []  # not more often than every few seconds
+    site.wait(5)
+    assert site.take_one(commands.ReadLimits).provider == "p"
+    site.wait(30)
+    assert site.take(commands.ReadLimits) == []
+
+
 def test_creates_come_in_portions_that_follow_each_other() -> None:
     site = Site(text({"a": (0, 0, "p")}, {"p": 120}))
     demand(site, a=120)

@@ -6,6 +6,7 @@ from typing import Any
 from zuul.core.commands import (
     CancelBuild,
     Command,
+    FindOpenChanges,
     LaunchBuild,
     MergeChanges,
     SendReport,
@@ -16,7 +17,7 @@ from zuul.core.commands import (
 )
 from zuul.core.events import Event, MergeCompleted, ReportCompleted, RepoUpdated
 from zuul.daemon.dispatcher import Dispatcher
-from zuul.model.change import NullChange, NullKey
+from zuul.model.change import ChangeKey, NullChange, NullKey
 from zuul.model.layout import ActionKind, MergeMode, Precedence, ReportAction
 
 LAUNCH = LaunchBuild("b", "unit", "build:unit", {}, Precedence.NORMAL)
@@ -66,7 +67,8 @@ def run(command: Command, **drivers: Any) -> tuple[list[Event], Builds]:
     events: list[Event] = []
     builds = drivers.pop("builds", Builds())
     stop = drivers.pop("stop", lambda: None)
-    Dispatcher(events.append, builds, builds, drivers, stop).dispatch(command)
+    sources = drivers.pop("sources", {})
+    Dispatcher(events.append, builds, builds, drivers, sources, stop).dispatch(command)
     return events, builds
 
 
@@ -90,6 +92,19 @@ def test_commands_reach_their_driver() -> None:
         events, builds = run(command)
         assert builds.seen == [command]
         assert events == []
+
+
+def test_open_changes_are_asked_of_their_source() -> None:
+    asked: list[tuple[str, ChangeKey]] = []
+
+    class Source:
+        def find_open(self, project: str, merged: ChangeKey) -> None:
+            asked.append((project, merged))
+
+    key = ChangeKey("gerrit", "1", "1")
+    run(FindOpenChanges("gerrit", "p", key), sources={"gerrit": Source()})
+    assert asked == [("p", key)]
+    assert run(FindOpenChanges("gone", "p", key))[0] == []
 
 
 def test_a_driver_that_raises_is_answered_for() -> None:

@@ -25,7 +25,14 @@ def test_no_file_is_nothing_heard(tmp_path: Path) -> None:
     assert read_heard(tmp_path, 1.0) == {}
 
 
-@pytest.mark.parametrize("text", ["", "junk", "[]", '{"gerrit": "soon"}', '{"gerrit": null}'])
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("", "junk", "[]", '{"gerrit": "soon"}', '{"gerrit": null}'),
+        '{"gerrit": 1' + "0" * 400 + "}",
+        "[" * 100_000,
+    ],
+)
 def test_a_damaged_file_is_named_and_costs_no_start(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, text: str
 ) -> None:

@@ -36,12 +36,27 @@ def test_the_file_is_for_its_owner_alone(tmp_path: Path) -> None:
     assert (tmp_path / FILE_NAME).stat().st_mode & 0o077 == 0
 
 
-@pytest.mark.parametrize("line", ["junk", "[]", "{}", '{"account": 1, "approvals": null}'])
+@pytest.mark.parametrize(
+    "line",
+    [
+        "junk",
+        "[]",
+        "{}",
+        '{"account": 1, "approvals": null}',
+        '{"account": null, "approvals": [], "connection": [], "type": "x"}',
+        '{"account": null, "approvals": [], "connection": "gerrit", "type": "x", "number": 7}',
+        '{"account": {"username": {}}, "approvals": [], "connection": "gerrit", "type": "x"}',
+        '{"account": null, "approvals": [{"label": "l", "value": "1"}], "connection": "g"}',
+        '{"account": null, "approvals": [], "connection": "gerrit", "type": "x", "other": 7}',
+        "[" * 100_000,
+        "\udcff",
+    ],
+)
 def test_a_damaged_line_is_named_and_costs_only_itself(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, line: str
 ) -> None:
     write_events(tmp_path, [EVENT])
-    with open(tmp_path / FILE_NAME, "a") as out:
+    with open(tmp_path / FILE_NAME, "a", errors="surrogateescape") as out:
         out.write(line + "\n")
     assert take_events(tmp_path) == [EVENT]
     assert "line=2" in caplog.text

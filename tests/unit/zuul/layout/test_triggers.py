@@ -105,6 +105,18 @@ def test_timer_expressions(time: str) -> None:
 def test_a_timer_expression_of_another_length_loads_with_a_warning() -> None:
     (warning,) = warnings_of(pipelines=entry("trigger: {timer: [{time: '* * *'}]}"))
     assert "is ignored: expected five or six fields, not '* * *'" in warning
+    assert filters("{timer: [{time: '* * *'}]}")[0].timespec is None
+
+
+def test_jitter_of_a_timer() -> None:
+    assert filters("{timer: {time: '0 6 * * *', jitter: 600}}")[0].jitter == 600
+
+
+def test_a_pipeline_on_project_change_merged_is_warned_of() -> None:
+    (warning,) = warnings_of(
+        pipelines=entry("trigger: {zuul: [{event: project-change-merged, pipeline: gate}]}")
+    )
+    assert "has no effect: it is for parent-change-enqueued" in warning
 
 
 def test_a_branch_filter_on_ref_updated_is_warned_of() -> None:
@@ -132,6 +144,8 @@ def test_a_branch_filter_on_ref_updated_is_warned_of() -> None:
         ("{gerrit: [{event: comment-added, approval: [{a: [1]}]}]}", "expected a whole number"),
         ("{gerrit: [{event: ref-updated, ignore-deletes: 1}]}", "expected true or false"),
         ("{timer: [{}]}", "timer[0].time: is required"),
+        ("{timer: [{time: '99 * * * *'}]}", "timer[0].time: minute: expected 0 to 59: '99'"),
+        ("{timer: [{time: '* * * * *', jitter: 90000}]}", "timer[0].jitter: expected"),
         ("{timer: [{time: '* * * * *', zone: x}]}", "timer[0].zone: is not a known key"),
         ("{zuul: [{event: patchset-created}]}", "zuul[0].event: expected one of parent-change-"),
         ("{zuul: [{event: project-change-merged, branch: x}]}", "zuul[0].branch: is not a known"),

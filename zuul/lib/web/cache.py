@@ -1,7 +1,7 @@
 """StatusCache: the last document, renewed on request when it is older than its lifetime.
 
-However many browsers ask, the scheduler is asked once at a time. While it does not answer, they get
-the last document there is.
+However many browsers ask, who owns the state is asked once at a time. While it does not answer,
+they get the last document there is.
 """
 
 from __future__ import annotations
@@ -11,45 +11,56 @@ import logging
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from email.utils import formatdate
+from typing import Generic, Protocol, TypeVar
 
-from zuul.daemon.status_document import StatusDocument
 from zuul.lib.logs import fields
 
 log = logging.getLogger("zuul.WebApp")
 
-#: makes a new document; must end in time whatever happens
-Build = Callable[[], Awaitable[StatusDocument]]
+
+class Document(Protocol):
+    """A state, ready to be sent."""
+
+    @property
+    def built_at(self) -> float:
+        """Epoch seconds of the state."""
+        ...
+
+
+D = TypeVar("D", bound=Document)
 
 
 @dataclass(frozen=True, slots=True)
-class CachedStatus:
+class CachedStatus(Generic[D]):
     """What a browser gets."""
 
-    document: StatusDocument
+    document: D
     #: it should have been renewed by now and could not be
     stale: bool
 
 
-class StatusCache:
+class StatusCache(Generic[D]):
     """Belongs to the web server's event loop."""
 
     def __init__(
         self,
-        build: Build,
+        build: Callable[[], Awaitable[D]],
         *,
         lifetime_seconds: float,
         patience_seconds: float,
         clock: Callable[[], float] = time.time,
     ) -> None:
+        """`build` makes a new document; it must end in time whatever happens."""
         self._build = build
         self._lifetime = lifetime_seconds
         self._patience = patience_seconds
         self._clock = clock
-        self._document: StatusDocument | None = None
-        self._renewal: asyncio.Task[StatusDocument] | None = None
+        self._document: D | None = None
+        self._renewal: asyncio.Task[D] | None = None
         self._renewal_began = 0.0
 
-    async def get(self) -> CachedStatus | None:
+    async def get(self) -> CachedStatus[D] | None:
         """The document, renewed if need be; None while there has never been one."""
         document = self._document
         if document is not None and self._is_fresh(document):
@@ -70,11 +81,28 @@ class StatusCache:
         if self._renewal is not None:
             self._renewal.cancel()
 
-    def _is_fresh(self, document: StatusDocument) -> bool:
+    def headers(self, cached: CachedStatus[D]) -> dict[str, str]:
+        """That say how old it is, and let any page read it."""
+        built_at, lifetime = cached.document.built_at, self._lifetime
+        headers = {
+            "Access-Control-Allow-Origin": "*",
+            "Cache-Control": f"public, max-age={lifetime:.0f}",
+            "Expires": formatdate(built_at + lifetime, usegmt=True),
+            "Last-Modified": formatdate(built_at, usegmt=True),
+            "Vary": "Accept-Encoding",
+        }
+        if cached.stale:
+            age = int(time.time() - built_at)
+            headers["Age"] = str(max(0, age))
+            headers["Warning"] = '110 zuul "The scheduler does not answer, this is old"'
+            log.warning("Served an old status %s", fields(age=age))
+        return headers
+
+    def _is_fresh(self, document: D) -> bool:
         # A clock that was set back makes no document immortal.
         return 0 <= self._clock() - document.built_at < self._lifetime
 
-    def _renewed(self, renewal: asyncio.Task[StatusDocument]) -> None:
+    def _renewed(self, renewal: asyncio.Task[D]) -> None:
         self._renewal = None
         if renewal.cancelled():
             return

@@ -5,8 +5,8 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
-from zuul.daemon.status_cache import CachedStatus, StatusCache
 from zuul.daemon.status_document import StatusDocument
+from zuul.lib.web.cache import CachedStatus, StatusCache
 
 LIFETIME = 10.0
 

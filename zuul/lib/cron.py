@@ -1,4 +1,4 @@
-"""Cron: when a periodic job is due.
+"""Cron: when a periodic job is due; for the gate's timers and nodepool's chores.
 
 Five fields, minute hour day month weekday, and if one likes a sixth, the second. Weekday 0 is
 Monday, as the scheduler library behind the files of old counts; names (mon, jan) are plain.
@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 #: how far ahead a time is looked for: the 29th of February on a given weekday comes in 28 years
 _HORIZON = timedelta(days=366 * 29)
 
+_HOURS = 24
 _MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 _DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 _FIELDS = (
@@ -35,6 +36,32 @@ class Cron:
     months: frozenset[int]
     weekdays: frozenset[int]
     seconds: frozenset[int] = frozenset({0})
+
+    def matches(self, moment: datetime) -> bool:
+        return (
+            moment.second in self.seconds
+            and moment.minute in self.minutes
+            and moment.hour in self.hours
+            and moment.day in self.days
+            and moment.weekday() in self.weekdays
+            and moment.month in self.months
+        )
+
+    def next_at(self, now: float) -> float | None:
+        """`next_after` in epoch seconds, by the local clock.
+
+        On the day on which the clock is set back an hour comes twice: what is due each hour is
+        due in both, all else once. What is due in the hour that is left out comes an hour later.
+        """
+        here = datetime.fromtimestamp(now).astimezone()
+        due = self.next_after(here.replace(tzinfo=None))
+        if due is None:
+            return None
+        unchanged = due.replace(tzinfo=here.tzinfo).timestamp()
+        if len(self.hours) == _HOURS and self.matches(datetime.fromtimestamp(unchanged)):
+            return unchanged
+        first = due.timestamp()
+        return first if first > now else due.replace(fold=1).timestamp()
 
     def next_after(self, moment: datetime) -> datetime | None:
         """The first time due later than `moment`; None if there is none, as of February 30."""

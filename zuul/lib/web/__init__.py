@@ -1,0 +1,1 @@
+"""Pages of a daemon: for everybody to read and nobody to change."""
