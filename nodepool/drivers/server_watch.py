@@ -18,8 +18,8 @@ log = logging.getLogger("nodepool.ServerWatch")
 #: seconds between two lists of servers while something waits for them; between two of images and
 #: limits, and of servers too, while nothing does
 SERVERS_EVERY, REST_EVERY = 2.0, 60.0
-#: of the calls that `rate` allows, lists take one in so many
-SHARE_OF_CALLS = 3.0
+#: of the calls that `rate` allows, lists take one in so many: the others fill the quota
+SHARE_OF_CALLS = 10.0
 #: so long after a snapshot or an image's delete images are listed as often as servers
 IMAGES_BUSY = 60.0
 Inbox = Callable[[events.Event], None]
