@@ -66,6 +66,7 @@ def make_item(rng: random.Random, number: int, pipeline: str, kind: str, now: fl
         "items_behind": [],
         "conflict": None,
         "waiting": "it is outside the window" if kind == "waiting" else None,
+        "waiting_kind": "window" if kind == "waiting" else None,
         "failing_reasons": reasons.get(kind, []),
         "zuul_ref": f"Z{rng.getrandbits(128):032x}",
         "enqueue_time": int((now - rng.randrange(60, 5 * 3600)) * 1000),

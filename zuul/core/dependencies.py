@@ -57,13 +57,14 @@ def unmet_reason(changes: ChangeTable, pipeline: Pipeline, item: QueueItem) -> s
             return f"the needed change {key} is superseded"
         ahead = item.queue.by_key.get(key)
         if ahead is None or ahead.order > item.order:
-            return f"the needed change {key} is not ahead in the queue"
+            return f"the needed change {key} is not ahead of it in the queue"
     return None
 
 
-def has_failing_need(queue: ChangeQueue, change: Changeish) -> bool:
-    """Whether a change that this one needs is in the queue and fails."""
-    return any(
-        (needed := queue.by_key.get(key)) is not None and needed.is_failing
-        for key in needs_of(change)
-    )
+def failing_need(queue: ChangeQueue, change: Changeish) -> ChangeKey | None:
+    """The first change that this one needs and that is in the queue and fails."""
+    for key in needs_of(change):
+        needed = queue.by_key.get(key)
+        if needed is not None and needed.is_failing:
+            return key
+    return None

@@ -12,7 +12,7 @@ from zuul.model.change import Change, ChangeKey
 from zuul.model.queue import ChangeQueue, QueueItem
 
 
-def dequeue(state: State, item: QueueItem) -> None:
+def dequeue(state: State, item: QueueItem, reason: str) -> None:
     """Take the item out. Its builds must have ended or been cancelled before."""
     pipeline, queue = state.pipeline_of(item), item.queue
     assert queue is not None
@@ -31,7 +31,7 @@ def dequeue(state: State, item: QueueItem) -> None:
     for other in affected:
         state.touch(other)
     resident = state.now - item.enqueued_at
-    state.observer.item_dequeued(pipeline.name, item.id, item.change, item.live, resident)
+    state.observer.item_dequeued(pipeline.name, item.id, item.change, item.live, resident, reason)
     state.observer.current_changes(pipeline.name, pipeline.count)
 
 
@@ -39,7 +39,7 @@ def leave(state: State, item: QueueItem, reason: str) -> None:
     """Take the item out without a report; all that was built on it starts over."""
     building.cancel_builds(state, item)
     building.reset_behind(state, item, f"the item ahead left: {reason}")
-    dequeue(state, item)
+    dequeue(state, item, reason)
 
 
 def withdraw(state: State, item: QueueItem, reason: str) -> None:
@@ -80,7 +80,7 @@ def note_merged(state: State, pipeline: Pipeline, item: QueueItem) -> None:
     building.cancel_builds(state, item)
     if item.live_ahead is not None or item.is_failing:
         reset_rest(state, queue, item)
-    dequeue(state, item)
+    dequeue(state, item, "somebody else merged it")
 
 
 def reset_rest(state: State, queue: ChangeQueue, item: QueueItem) -> None:

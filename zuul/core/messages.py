@@ -46,14 +46,14 @@ def format_report(
 
 def _has_succeeded(item: QueueItem) -> bool:
     """An item that we gave up on has not, whatever its jobs say."""
-    if item.failure_text or item.dequeued_needing_change or item.build_set.unable_to_merge:
+    if item.failure_text or item.unmet_need or item.build_set.unable_to_merge:
         return False
     return item.plan.has_succeeded(item.build_set.builds)
 
 
 def _format_failure(item: QueueItem, config: PipelineConfig, options: ReportOptions) -> str:
-    if item.dequeued_needing_change:
-        return DEQUEUED + "\n"
+    if item.unmet_need is not None:
+        return f"{DEQUEUED} ({item.unmet_need[:1].upper()}{item.unmet_need[1:]}.)\n"
     if item.build_set.unable_to_merge:
         return config.merge_failure_message
     message = item.failure_text or config.failure_message

@@ -37,8 +37,10 @@ class Observer(Protocol):
     def item_enqueued(self, pipeline: str, item: str, change: Changeish, live: bool) -> None: ...
 
     def item_dequeued(
-        self, pipeline: str, item: str, change: Changeish, live: bool, resident: float
-    ) -> None: ...
+        self, pipeline: str, item: str, change: Changeish, live: bool, resident: float, reason: str
+    ) -> None:
+        """`reason`: why it left, in words."""
+        ...
 
     def current_changes(self, pipeline: str, count: int) -> None:
         """All items of the pipeline, after it changed and after each (re)load."""

@@ -15,7 +15,7 @@ depends on, and by nothing else:
 from __future__ import annotations
 
 from zuul.core import building, reporting
-from zuul.core.dependencies import has_failing_need, unmet_reason
+from zuul.core.dependencies import failing_need, unmet_reason
 from zuul.core.leaving import dequeue, leave
 from zuul.core.pipeline import Pipeline
 from zuul.core.state import State
@@ -70,13 +70,13 @@ def process(state: State, item: QueueItem) -> None:
         item.check_needs = False
         reason = unmet_reason(state.changes, pipeline, item)
         if reason is not None:
-            _give_up(state, pipeline, queue, item)
+            _give_up(state, pipeline, queue, item, reason)
             return
     if item.live and not item.plan.jobs:
-        leave(state, item, "no jobs")
+        leave(state, item, "it has no jobs")
         return
     # 3: is what it needs failing?
-    if pipeline.is_dependent and has_failing_need(queue, item.change):
+    if pipeline.is_dependent and failing_need(queue, item.change) is not None:
         building.cancel_builds(state, item)
         _look_at_result(state, pipeline, queue, item, (NEED_FAILING,))
         return
@@ -113,7 +113,7 @@ def _look_at_result(
         reasons += (JOB_FAILED,)
     set_failing(state, item, reasons)
     if not item.live and not item.items_behind:
-        leave(state, item, "is a non-live item with no items behind")
+        leave(state, item, "it is a non-live item with no items behind")
         return
     if (
         item.live
@@ -175,11 +175,13 @@ def _release(state: State, item: QueueItem) -> None:
             state.touch(behind)
 
 
-def _give_up(state: State, pipeline: Pipeline, queue: ChangeQueue, item: QueueItem) -> None:
+def _give_up(
+    state: State, pipeline: Pipeline, queue: ChangeQueue, item: QueueItem, reason: str
+) -> None:
     """What the item needs cannot be had any more: it leaves, and is told so."""
     building.cancel_builds(state, item)
     building.reset_behind(state, item, "the item ahead was dequeued")
-    item.dequeued_needing_change = True
-    dequeue(state, item)
+    item.unmet_need = reason
+    dequeue(state, item, reason)
     if item.live:
         reporting.report_dequeued(state, pipeline, queue, item)

@@ -125,4 +125,5 @@ def _drop(state: State, item: QueueItem) -> None:
     item.report = None
     item.queue = None
     resident = state.now - item.enqueued_at
-    state.observer.item_dequeued(item.pipeline, item.id, item.change, item.live, resident)
+    reason = "the new layout has no place for it"
+    state.observer.item_dequeued(item.pipeline, item.id, item.change, item.live, resident, reason)

@@ -9,6 +9,7 @@ from zuul.core.leaving import dequeue, leave, note_merged, reset_rest, show_news
 from zuul.core.messages import format_report
 from zuul.core.pipeline import Pipeline
 from zuul.core.state import OpenReport, State
+from zuul.model.build import SKIPPED, SUCCESS
 from zuul.model.change import Change, ChangeKey
 from zuul.model.layout import ActionKind
 from zuul.model.queue import ChangeQueue, QueueItem
@@ -173,7 +174,28 @@ def _finish(
             item.failing_reasons += (DID_NOT_MERGE,)
             building.reset_behind(state, item, "the item ahead did not merge")
             _shrink(state, pipeline, queue)
-    dequeue(state, item)
+    dequeue(state, item, _why(item, kind, event))
+
+
+def _why(item: QueueItem, kind: ActionKind, event: ReportCompleted) -> str:
+    """For the log: the outcome, and the jobs and changes to blame."""
+    if event.merged:
+        return "merged"
+    if kind is ActionKind.SUCCESS and not item.failing_reasons:
+        return "all jobs succeeded"
+    build_set = item.build_set
+    blamed = [
+        f"{job.name} {build.result}"
+        for job in item.plan.jobs
+        if job.voting
+        and (build := build_set.builds.get(job.name)) is not None
+        and build.result not in (SUCCESS, SKIPPED)
+        and not build.canceled
+    ]
+    conflict = build_set.conflict
+    if conflict is not None:
+        blamed.append(f"with {conflict.project} {conflict.number},{conflict.patchset}")
+    return "; ".join((*item.failing_reasons, *blamed))
 
 
 def _is_merged(item: QueueItem) -> bool:

@@ -11,8 +11,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from zuul.core.state import State
+from zuul.core.waiting import Waiting, find_wait
 from zuul.model.brakes import Freeze
-from zuul.model.build import Build, MergeConflict, MergeState
+from zuul.model.build import Build, MergeConflict
 from zuul.model.change import Changeish, Key
 from zuul.model.plan import JobPlan
 from zuul.model.queue import QueueItem
@@ -35,7 +36,7 @@ class ItemStatus:
     builds: Mapping[str, Build]
     conflict: MergeConflict | None
     #: why nothing happens to it at the moment; None while something does
-    waiting: str | None
+    waiting: Waiting | None
     #: what will keep it from merging, or does
     brake: str | None
 
@@ -116,7 +117,7 @@ def _show(state: State, item: QueueItem) -> ItemStatus:
         plan=item.plan,
         builds=dict(build_set.builds),
         conflict=build_set.conflict,
-        waiting=_waiting(item, brake),
+        waiting=find_wait(item, brake),
         brake=brake,
     )
     return status
@@ -128,26 +129,3 @@ def _find_brake(state: State, item: QueueItem) -> str | None:
     brake = state.brakes.find(item.pipeline, item.change)
     return None if brake is None else brake.text
 
-
-def _waiting(item: QueueItem, brake: str | None) -> str | None:
-    """What the item's next step depends on, if not on its own builds."""
-    queue, build_set = item.queue, item.build_set
-    if item.report is not None:
-        return "its report is being sent"
-    if not item.active and not build_set.builds:
-        return "it is outside the window"
-    if build_set.canceled:
-        return "a change that it needs is failing"
-    if build_set.merge_state is MergeState.PENDING:
-        return "a merger is to merge it"
-    if item.waiting_for:
-        return "a mutex is held: " + ", ".join(item.waiting_for)
-    if not item.live or item.plan.runnable(build_set.builds):
-        return None if item.chain_released else "a job of an item ahead holds it"
-    if item.plan.is_complete(build_set.builds):
-        if queue is not None and queue.stopped is not None:
-            return f"the queue has stopped: {queue.stopped}"
-        if item.live_ahead is not None:
-            return f"{item.live_ahead.change.key} is ahead of it"
-        return brake
-    return None

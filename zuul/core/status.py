@@ -120,7 +120,8 @@ def _item(item: ItemStatus, now: float, url_pattern: str | None) -> Document:
         "conflict": (
             f"{conflict.project} {conflict.number},{conflict.patchset}" if conflict else None
         ),
-        "waiting": item.waiting,
+        "waiting": item.waiting.text if item.waiting else None,
+        "waiting_kind": item.waiting.kind.value if item.waiting else None,
         "brake": item.brake,
         "zuul_ref": item.zuul_ref,
         "enqueue_time": int(item.enqueued_at * 1000),

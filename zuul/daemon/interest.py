@@ -36,7 +36,7 @@ class WatchedChanges(SilentObserver):
             self._items[change.key.connection, change.key.number] += 1
 
     def item_dequeued(
-        self, pipeline: str, item: str, change: Changeish, live: bool, resident: float
+        self, pipeline: str, item: str, change: Changeish, live: bool, resident: float, reason: str
     ) -> None:
         if isinstance(change, Change):
             key = (change.key.connection, change.key.number)

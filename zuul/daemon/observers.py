@@ -28,7 +28,7 @@ class SilentObserver:
         pass
 
     def item_dequeued(
-        self, pipeline: str, item: str, change: Changeish, live: bool, resident: float
+        self, pipeline: str, item: str, change: Changeish, live: bool, resident: float, reason: str
     ) -> None:
         pass
 
@@ -149,11 +149,11 @@ class LogObserver(SilentObserver):
         _say(logging.INFO, "item_enqueued", "Item enqueued", **about, live=live)
 
     def item_dequeued(
-        self, pipeline: str, item: str, change: Changeish, live: bool, resident: float
+        self, pipeline: str, item: str, change: Changeish, live: bool, resident: float, reason: str
     ) -> None:
         about = _about(pipeline, change, item)
-        resident = round(resident, 1)
-        _say(logging.INFO, "item_dequeued", "Item dequeued", **about, live=live, seconds=resident)
+        about |= {"live": live, "seconds": round(resident, 1), "reason": reason}
+        _say(logging.INFO, "item_dequeued", "Item dequeued", **about)
 
     def enqueue_refused(self, pipeline: str, change: Changeish, reason: str) -> None:
         about = _about(pipeline, change)
@@ -285,7 +285,7 @@ class StatsObserver(SilentObserver):
         self._stats.gauge(f"{_pipeline(pipeline)}.current_changes", count)
 
     def item_dequeued(
-        self, pipeline: str, item: str, change: Changeish, live: bool, resident: float
+        self, pipeline: str, item: str, change: Changeish, live: bool, resident: float, reason: str
     ) -> None:
         prefix = _pipeline(pipeline)
         for key in (prefix, f"{prefix}.{escape_project(change.project)}"):

@@ -32,7 +32,6 @@ class QueueItem:
         "chain_released",
         "change",
         "check_needs",
-        "dequeued_needing_change",
         "enqueued_at",
         "failing_reasons",
         "failure_text",
@@ -49,6 +48,7 @@ class QueueItem:
         "previous",
         "queue",
         "report",
+        "unmet_need",
         "waiting_for",
         "withdrawn",
     )
@@ -81,7 +81,8 @@ class QueueItem:
         self.report: str | None = None
         #: why it is to leave once its report is back
         self.withdrawn: str | None = None
-        self.dequeued_needing_change = False
+        #: why it left, when what it needs could not be had any more
+        self.unmet_need: str | None = None
         #: the needs check is due
         self.check_needs = True
         #: no item ahead holds this one

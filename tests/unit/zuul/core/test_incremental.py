@@ -47,6 +47,7 @@ class Chaos(Gate):
     def look_at_everything(self) -> None:
         """Nothing must come of it."""
         state = self.scheduler._state
+        shown = self.status()
         for pipeline in state.pipelines.values():
             for queue in pipeline.queues.values():
                 passing = []
@@ -64,6 +65,7 @@ class Chaos(Gate):
                 if queue.window:
                     assert sum(active) == min(queue.window, len(queue))
         before = self.status()
+        assert shown == before, "what was kept of an item is not what is there"
         settle(state)
         assert state.take_commands() == ()
         assert self.status() == before

@@ -143,7 +143,7 @@ def test_dependant_goes_on_when_its_need_no_longer_fails() -> None:
     b = make_change(2)
     gate.approve(make_change(1), b, make_change(3, needs=(b.key,)))
     gate.finish("bad 2", "FAILURE")
-    assert gate.items("gate")[2]["waiting"] == "a change that it needs is failing"
+    assert gate.items("gate")[2]["waiting"] == "a change that it needs is failing: 2,1"
     reload(gate, gate_config({"p": tree("unit")}))
     assert gate.running() == ["unit 1", "unit 2", "unit 3"]
     gate.finish_all()

@@ -148,7 +148,7 @@ def test_item_stays_while_its_report_is_out() -> None:
     gate.finish("unit 1")
     gate.hear("change-abandoned", a)
     assert gate.numbers() == ["1,1", "2,1"]
-    assert gate.items("gate")[0]["waiting"] == "its report is being sent"
+    assert gate.items("gate")[0]["waiting_kind"] == "report"
     gate.answer()
     assert gate.numbers() == ["2,1"]
     assert gate.cancelled == []

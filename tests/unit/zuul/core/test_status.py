@@ -7,7 +7,6 @@ from zuul.core.messages import ReportOptions
 from zuul.core.status import render, render_change, render_items
 from zuul.model.build import Worker
 from zuul.model.job import Job
-from zuul.model.layout import WindowConfig
 
 PATTERN = "http://logs/{change.number}/{job.name}/{build.number}"
 
@@ -43,7 +42,8 @@ def test_document() -> None:
         "items_behind": ["2,1"],
         "failing_reasons": [],
         "conflict": None,
-        "waiting": None,
+        "waiting": "no worker has taken style yet",
+        "waiting_kind": "worker",
         "brake": None,
         "remaining_time": None,
     }
@@ -93,16 +93,6 @@ def test_failing_item_starts_a_new_head_for_those_behind() -> None:
     (queue,) = gate.status()["pipelines"][0]["change_queues"]
     assert [[item["id"] for item in head] for head in queue["heads"]] == [["1,1"], ["2,1"]]
     assert queue["heads"][0][0]["failing_reasons"] == ["at least one job failed"]
-
-
-def test_why_an_item_waits() -> None:
-    gate = Gate(gate_config({"p": tree("unit")}, window=WindowConfig(start=2)), merging=False)
-    gate.approve(make_change(1), make_change(2), make_change(3))
-    waiting = [item["waiting"] for item in gate.items("gate")]
-    assert waiting == ["a merger is to merge it"] * 2 + ["it is outside the window"]
-    gate.send(*gate.answer_merges())
-    gate.finish("unit 2")
-    assert [item["waiting"] for item in gate.items("gate")][1] == "1,1 is ahead of it"
 
 
 def test_items_of_a_change() -> None:

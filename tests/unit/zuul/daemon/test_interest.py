@@ -44,11 +44,11 @@ def test_news_of_a_queued_change_are_looked_up_until_its_last_item_has_left() ->
     interest = make()
     for item in ("a", "b"):
         interest.watched.item_enqueued("gate", item, CHANGE, True)
-    interest.watched.item_dequeued("gate", "a", CHANGE, True, 1.0)
+    interest.watched.item_dequeued("gate", "a", CHANGE, True, 1.0, "merged")
     assert interest.wants(event("patchset-created"))
     assert interest.wants(event("change-abandoned"))
     assert not interest.wants(event("patchset-created", number="2"))
-    interest.watched.item_dequeued("gate", "b", CHANGE, True, 1.0)
+    interest.watched.item_dequeued("gate", "b", CHANGE, True, 1.0, "merged")
     assert not interest.wants(event("patchset-created"))
 
 
@@ -62,5 +62,5 @@ def test_items_without_a_change_are_not_watched() -> None:
     interest = make()
     nothing = NullChange(NullKey("gerrit", "acme/one"))
     interest.watched.item_enqueued("periodic", "a", nothing, True)
-    interest.watched.item_dequeued("periodic", "a", nothing, True, 1.0)
+    interest.watched.item_dequeued("periodic", "a", nothing, True, 1.0, "merged")
     assert not interest.wants(event("patchset-created"))

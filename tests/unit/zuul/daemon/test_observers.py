@@ -66,7 +66,7 @@ class TestLog:
         log.item_reset("gate", "i1", CHANGE, "the item ahead failed")
         log.item_reported("gate", "i1", CHANGE, "failure", True)
         log.item_reported("gate", "i1", CHANGE, "failure", False)
-        log.item_dequeued("gate", "i1", CHANGE, True, 12.345)
+        log.item_dequeued("gate", "i1", CHANGE, True, 12.345, "merged")
         about = "pipeline=gate change=1,2 item=i1 project=org/my.project"
         assert said() == [
             ("INFO", "item_enqueued", f"Item enqueued {about} live=True"),
@@ -74,7 +74,11 @@ class TestLog:
             ("INFO", "item_reset", f'Item starts again {about} reason="the item ahead failed"'),
             ("INFO", "item_reported", f"Item reported {about} report=failure"),
             ("WARNING", "item_reported", f"Item not reported {about} report=failure"),
-            ("INFO", "item_dequeued", f"Item dequeued {about} live=True seconds=12.3"),
+            (
+                "INFO",
+                "item_dequeued",
+                f"Item dequeued {about} live=True seconds=12.3 reason=merged",
+            ),
         ]
 
     def test_a_builds_life(self, said):
@@ -172,7 +176,7 @@ class TestStats:
 
     def test_changes(self, stats, observer):
         observer.current_changes("gate", 7)
-        observer.item_dequeued("gate", "i", CHANGE, True, 1.5)
+        observer.item_dequeued("gate", "i", CHANGE, True, 1.5, "merged")
         assert stats.sent == [
             "zuul.pipeline.gate.current_changes:7|g",
             "zuul.pipeline.gate.resident_time:1500|ms",
