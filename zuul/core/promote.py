@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from zuul.core import building
-from zuul.core.dependencies import has_failing_need, needs_of
+from zuul.core.dependencies import failing_need, needs_of
 from zuul.core.pipeline import Pipeline
 from zuul.core.state import State
 from zuul.errors import RequestError
@@ -89,7 +89,7 @@ def _stand_anew(state: State, queue: ChangeQueue) -> None:
         moved.add(item)
         item.attach(nearest)
         item.chain_released = False
-        if has_failing_need(queue, item.change):
+        if failing_need(queue, item.change) is not None:
             continue  # its builds are cancelled; it starts over when that has ended
         building.reset(state, item, "changes were promoted")
         item.failing_reasons = ()

@@ -128,4 +128,3 @@ def _find_brake(state: State, item: QueueItem) -> str | None:
         return None
     brake = state.brakes.find(item.pipeline, item.change)
     return None if brake is None else brake.text
-

@@ -14,6 +14,8 @@ from tests.unit.zuul.core.gate import (
 )
 from zuul.core import events
 from zuul.core.messages import DEQUEUED
+from zuul.core.requests import HoldRequested
+from zuul.model.brakes import Hold
 from zuul.model.job import Job
 from zuul.model.layout import WindowConfig
 
@@ -105,6 +107,14 @@ def test_of_a_stopped_queue() -> None:
     gate.send(replace(report, merged=True))
     gate.finish_all()
     assert waits(gate) == [("stopped", "the queue has stopped: trees differ")]
+
+
+def test_of_a_held_change() -> None:
+    gate = Gate(SIMPLE)
+    gate.approve(make_change(1))
+    gate.send(HoldRequested("r", Hold("gate", "1", None, "after lunch")))
+    gate.finish_all()
+    assert waits(gate) == [("brake", "the change is held: after lunch")]
 
 
 def test_of_an_item_that_is_only_a_base() -> None:
