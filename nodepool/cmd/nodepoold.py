@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from nodepool import __version__
+from nodepool.cmd.site import CONFIG, secure_path
 from nodepool.config import NodepoolConfig
 from nodepool.core.ports import Switches
 from nodepool.daemon.config_watch import ConfigFiles, ConfigWatch
@@ -22,8 +23,6 @@ from zuul.lib.process import AlreadyRunning, SignalQueue, dump_stacks, running
 
 log = logging.getLogger("nodepool.NodePool")
 
-CONFIG = Path("/etc/nodepool/nodepool.yaml")
-SECURE = Path("/etc/nodepool/secure.conf")
 PIDFILE = Path("/var/run/nodepool/nodepool.pid")
 STACK_DUMP_LOGGER = "nodepool.stack_dump"
 SIGNALS = (signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2, signal.SIGTERM, signal.SIGINT)
@@ -32,12 +31,10 @@ _UNUSED = "accepted for compatibility, without effect: disk images are not built
 
 def main(arguments: list[str] | None = None) -> int:
     options = _parse(arguments)
-    files = ConfigFiles(options.config, _secure(options.secure))
+    files = ConfigFiles(options.config, secure_path(options.secure))
     try:
-        logs.configure(options.log_config)
         config = files.read()
         with running(foreground=options.foreground, pidfile=options.pidfile) as started:
-            # Again: a daemon has closed what it inherited.
             logs.configure(options.log_config)
             for warning in config.warnings:
                 log.warning("%s", warning)
@@ -75,11 +72,6 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
 def _absolute(text: str) -> Path:
     # A daemon's working folder is /, and the files are read again.
     return Path(text).expanduser().absolute()
-
-
-def _secure(given: Path | None) -> Path | None:
-    """Compat: files of 2015 hold everything in nodepool.yaml, so the usual one may be missing."""
-    return given or (SECURE if SECURE.exists() else None)
 
 
 def _switches(options: argparse.Namespace) -> Switches:

@@ -28,6 +28,8 @@ from zuul.lib.workers import Loop, outcome_of
 
 log = logging.getLogger("nodepool.NodePool")
 
+#: who stands by tries this often
+TRY_SECONDS: Final = 1.0
 HALT_SECONDS: Final = 2.0
 STOP_SECONDS: Final = 30.0
 
@@ -109,7 +111,8 @@ class Daemon:
     # -- on the lease's thread ---------------------------------------------------------------------
 
     def _turn(self, stopping: threading.Event) -> None:
-        self._news.wait(self._ttl / 3)
+        often = self._ttl / 3
+        self._news.wait(often if self._duty is not None else min(often, TRY_SECONDS))
         self._news.clear()
         if stopping.is_set() or self._failed.is_set():
             return

@@ -19,7 +19,7 @@ def site(tmp_path: Path) -> Iterator[NodepoolSite]:
         yield site
 
 
-def test_a_node_is_launched_used_replaced_and_deleted(site: NodepoolSite) -> None:
+def test_a_node_is_launched_used_replaced_and_deleted_also_over_a_kill(site: NodepoolSite) -> None:
     (node,) = site.wait_for_nodes(1)
     assert set(site.jenkins_nodes("alpha")) == {node.nodename}
     assert node.nodename in site.page("/node-list").text
@@ -36,15 +36,12 @@ def test_a_node_is_launched_used_replaced_and_deleted(site: NodepoolSite) -> Non
     (replacement,) = site.wait_for_nodes(1)
     site.expect_servers([replacement])
 
-
-def test_a_killed_nodepoold_comes_back_from_its_rows(site: NodepoolSite) -> None:
-    (node,) = site.wait_for_nodes(1)
+    # Killed in the middle of a launch, it comes back from its rows.
     build = site.submit("unit")
-    wait_for(lambda: site.nodes("building"), "a replacement", 30, site.explain)
-    # Its launch is cut off, and the end of the build is told to nobody.
+    (cut_off,) = wait_for(lambda: site.nodes("building"), "a replacement", 30, site.explain)
     site.nodepoold.kill()
-    (cut_off,) = site.nodes("building")
-    assert site.wait_for_build(build) == "SUCCESS"
     site.start_nodepoold()
-    site.wait_until_gone([node.nodename, cut_off.nodename])
+    site.wait_until_gone([cut_off.nodename])
+    assert site.wait_for_build(build) == "SUCCESS"
+    site.wait_until_gone([replacement.nodename])
     site.expect_servers(site.wait_for_nodes(1))
