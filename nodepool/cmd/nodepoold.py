@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from nodepool import __version__
-from nodepool.cmd.site import CONFIG, secure_path
+from nodepool.cmd.site import CONFIG, cloud_files, secure_path
 from nodepool.config import NodepoolConfig
 from nodepool.core.ports import Switches
 from nodepool.daemon.config_watch import ConfigFiles, ConfigWatch
@@ -31,7 +31,7 @@ _UNUSED = "accepted for compatibility, without effect: disk images are not built
 
 def main(arguments: list[str] | None = None) -> int:
     options = _parse(arguments)
-    files = ConfigFiles(options.config, secure_path(options.secure))
+    files = ConfigFiles(options.config, secure_path(options.secure), cloud_files())
     try:
         config = files.read()
         with running(foreground=options.foreground, pidfile=options.pidfile) as started:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from nodepool.config import NodepoolConfig, read_config
+from nodepool.config import CloudFiles, NodepoolConfig, read_config
 from nodepool.db.database import Database
 from nodepool.db.people import People
 from nodepool.errors import NodepoolError
@@ -38,7 +39,7 @@ class Site:
 @contextmanager
 def opened(options: argparse.Namespace) -> Iterator[Site]:
     """Raises ConfigError, StoreError. Nothing is made that is not there: that is the daemon's."""
-    config = read_config(options.config, secure_path(options.secure))
+    config = read_config(options.config, secure_path(options.secure), cloud_files())
     logs.hide(config.secrets())
     database = Database(config.dburi, create=False)
     try:
@@ -59,6 +60,11 @@ def secure_path(given: Path | None) -> Path | None:
     except OSError:
         pass  # to be told when it is read
     return SECURE
+
+
+def cloud_files() -> CloudFiles:
+    """Where clouds.yaml may stand, for who runs this."""
+    return CloudFiles(os.environ, Path.cwd(), Path.home())
 
 
 def show(table: Table, options: argparse.Namespace) -> None:

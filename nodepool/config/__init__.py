@@ -1,5 +1,6 @@
 """nodepool.yaml and secure.conf: their values (values.py), how they are read (parser.py)."""
 
+from nodepool.config.clouds import CloudFiles
 from nodepool.config.parser import (
     Checked,
     Text,
@@ -25,6 +26,7 @@ from nodepool.config.values import (
 __all__ = [
     "Checked",
     "CloudConfig",
+    "CloudFiles",
     "CronConfig",
     "DiskImage",
     "JenkinsConfig",

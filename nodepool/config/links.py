@@ -8,6 +8,7 @@ from types import MappingProxyType
 
 from yaml.nodes import Node
 
+from nodepool.config.clouds import Clouds
 from nodepool.config.values import DiskImage, LabelConfig, ProviderConfig, TargetConfig
 from zuul.lib.yaml_document import Document
 
@@ -34,6 +35,22 @@ def name_diskimages(parts: Parts) -> None:
             for image in provider.images.values()
         }
         parts.providers[name] = replace(provider, images=MappingProxyType(images))
+
+
+def complete_clouds(document: Document, parts: Parts, clouds: Clouds) -> None:
+    """Providers that name an entry of clouds.yaml get what it says."""
+    for problem in clouds.problems:
+        document.add(problem)
+    for name, provider in parts.providers.items():
+        if provider.cloud.cloud is None:
+            continue
+        try:
+            cloud = clouds.complete(provider.cloud)
+        except LookupError as error:
+            if not clouds.problems:
+                document.complain(parts.provider_nodes[name], str(error.args[0]), "cloud")
+            continue
+        parts.providers[name] = replace(provider, cloud=cloud)
 
 
 def check_links(document: Document, parts: Parts) -> None:

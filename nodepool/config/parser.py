@@ -6,13 +6,15 @@ that a bad file never replaces a good one.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import NamedTuple
 
+from nodepool.config.clouds import CloudFiles, Clouds
 from nodepool.config.labels import labels_of_targets, read_label, read_target
-from nodepool.config.links import Parts, check_links, name_diskimages
+from nodepool.config.links import Parts, check_links, complete_clouds, name_diskimages
 from nodepool.config.providers import read_diskimage, read_provider
 from nodepool.config.reading import named, word
 from nodepool.config.secure import SecureConfig, parse_secure
@@ -43,9 +45,12 @@ class Text(NamedTuple):
     source: str
 
 
-def read_config(path: Path, secure_path: Path | None = None) -> NodepoolConfig:
-    """Raises ConfigError with all problems. `secure_path` None: there is no secure.conf."""
-    return _usable(check_config(path, secure_path))
+def read_config(
+    path: Path, secure_path: Path | None = None, clouds: CloudFiles | None = None
+) -> NodepoolConfig:
+    """Raises ConfigError with all problems. `secure_path` None: there is no secure.conf; `clouds`
+    None: entries of clouds.yaml that providers name are left alone."""
+    return _usable(check_config(path, secure_path, clouds))
 
 
 def parse_config(text: str, name: str, secure: Text | None = None) -> NodepoolConfig:
@@ -53,26 +58,33 @@ def parse_config(text: str, name: str, secure: Text | None = None) -> NodepoolCo
     return _usable(check_text(Text(text, name), secure))
 
 
-def check_config(path: Path, secure_path: Path | None = None) -> Checked:
+def check_config(
+    path: Path, secure_path: Path | None = None, clouds: CloudFiles | None = None
+) -> Checked:
     """All that can be said of the files; never raises for what stands in them."""
     unread: list[Problem] = []
     main = _read(path, unread)
     secure = _read(secure_path, unread) if secure_path else None
     if main is None:
         return Checked(None, tuple(sorted(unread)))
-    checked = check_text(main, secure)
+    checked = check_text(main, secure, clouds.read if clouds else None)
     if unread:
         return Checked(None, tuple(sorted([*unread, *checked.problems])), checked.warnings)
     return checked
 
 
-def check_text(main: Text, secure: Text | None = None) -> Checked:
+def check_text(
+    main: Text, secure: Text | None = None, read_clouds: Callable[[], Clouds] | None = None
+) -> Checked:
+    """`read_clouds` is called if a provider names an entry of clouds.yaml."""
     try:
         document = Document(main.content, main.source)
     except ConfigError as error:
         return Checked(None, error.problems)
     fields = Fields(document, document.root, "a map with providers, labels and targets")
     parts = _read_parts(fields)
+    if read_clouds is not None and any(p.cloud.cloud for p in parts.providers.values()):
+        complete_clouds(document, parts, read_clouds())
     found = parse_secure(*secure, targets=parts.targets) if secure else SecureConfig()
     config = _read_config(fields, parts, found)
     fields.pass_over_rest()

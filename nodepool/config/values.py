@@ -64,6 +64,15 @@ class CloudConfig:
     region_name: str | None = None
     service_type: str | None = None
     service_name: str | None = None
+    #: these come from clouds.yaml alone; without a domain it is the one with the id `default`
+    user_domain_id: str | None = None
+    user_domain_name: str | None = None
+    project_domain_id: str | None = None
+    project_domain_name: str | None = None
+    #: a file of certificates to trust; None: the system's
+    cacert: str | None = None
+    #: None: yes
+    verify: bool | None = None
     #: least seconds between two calls
     rate: float = 1.0
     #: seconds that a call may take; the contract's default is none, which let one call hang all

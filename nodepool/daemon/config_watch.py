@@ -11,7 +11,8 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Final
 
-from nodepool.config import NodepoolConfig, read_config
+from nodepool.config import CloudFiles, NodepoolConfig, read_config
+from nodepool.config.difference import Changed, compare
 from zuul.lib import logs
 from zuul.lib.logs import fields
 from zuul.lib.problems import ConfigError
@@ -28,13 +29,14 @@ Print = tuple[int, int, int] | None
 class ConfigFiles:
     """Where the configuration stands."""
 
-    def __init__(self, path: Path, secure: Path | None) -> None:
+    def __init__(self, path: Path, secure: Path | None, clouds: CloudFiles) -> None:
         self._path = path
         self._secure = secure
+        self._clouds = clouds
 
     def read(self) -> NodepoolConfig:
         """Raises ConfigError with all problems."""
-        config = read_config(self._path, self._secure)
+        config = read_config(self._path, self._secure, self._clouds)
         logs.hide(config.secrets())
         return config
 
@@ -46,6 +48,24 @@ class ConfigFiles:
         yield self._path
         if self._secure is not None:
             yield self._secure
+        yield from self._clouds.paths
+
+
+def _differing(old: NodepoolConfig, new: NodepoolConfig) -> dict[str, str]:
+    """Names of what came, went or changed, by kind."""
+    found = {}
+    difference = compare(old, new)
+    for name in ("clouds", "targets", "publishers", "providers", "labels", "diskimages"):
+        changed: Changed = getattr(difference, name)
+        if changed:
+            names = changed.added | changed.removed | changed.changed
+            found[name] = ",".join(sorted(names))
+    if difference.crons:
+        found["crons"] = ",".join(sorted(difference.crons))
+    for name in ("gearman", "database"):
+        if getattr(difference, name):
+            found[name] = "changed"
+    return found
 
 
 def _print(path: Path) -> Print:
@@ -110,8 +130,6 @@ class ConfigWatch:
         if config == self._config:
             log.info("Configuration is the same")
             return
+        log.info("Configuration read again %s", fields(**_differing(self._config, config)))
         self._config = config
-        names = {"providers": config.providers, "labels": config.labels, "targets": config.targets}
-        counts = fields(**{name: len(found) for name, found in names.items()})
-        log.info("Configuration read again %s", counts)
         self._apply(config)

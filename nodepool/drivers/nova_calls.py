@@ -65,7 +65,7 @@ class Calls:
     def _log_in(self, what: str) -> None:
         """What fails before the call goes out leaves no doubt that nothing was done."""
         if not self._has_address:
-            text = "The provider has no auth-url, and clouds.yaml is not read"
+            text = "The provider has no auth-url, neither by itself nor in clouds.yaml"
             raise ProviderRefused(text, provider=self._provider)
         try:
             self._guarded(f"login before {what}", self._session.get_token)
@@ -101,14 +101,23 @@ class Calls:
 
 
 def _session(cloud: CloudConfig) -> Session:
+    has_user_domain = bool(cloud.user_domain_id or cloud.user_domain_name)
+    has_project_domain = bool(cloud.project_domain_id or cloud.project_domain_name)
     auth = Password(
         auth_url=cloud.auth_url or "",
         username=cloud.username,
         password=cloud.password.reveal() if cloud.password else None,
         project_id=cloud.project_id,
         project_name=None if cloud.project_id else cloud.project_name,
-        user_domain_id="default",
-        project_domain_id=None if cloud.project_id else "default",
-        default_domain_id="default",
+        user_domain_id=cloud.user_domain_id if has_user_domain else "default",
+        user_domain_name=cloud.user_domain_name,
+        project_domain_id=cloud.project_domain_id
+        if has_project_domain or cloud.project_id
+        else "default",
+        project_domain_name=cloud.project_domain_name,
+        default_domain_id=None if has_user_domain or has_project_domain else "default",
     )
-    return Session(auth=auth, timeout=cloud.api_timeout)
+    verify: bool | str = cloud.cacert or True
+    return Session(
+        auth=auth, timeout=cloud.api_timeout, verify=False if cloud.verify is False else verify
+    )

@@ -1,10 +1,11 @@
 """Files that change, well and badly."""
 
+import logging
 from pathlib import Path
 
 import pytest
 
-from nodepool.config import NodepoolConfig
+from nodepool.config import CloudFiles, NodepoolConfig
 from nodepool.daemon.config_watch import ConfigFiles, ConfigWatch
 from tests.unit.nodepool.core.site import CONFIG
 
@@ -15,7 +16,8 @@ class Site:
         self.secure = folder / "secure.conf"
         self.path.write_text(CONFIG)
         self.secure.write_text("[database]\ndburi=sqlite://\n")
-        files = ConfigFiles(self.path, self.secure)
+        self.clouds = folder / "clouds.yaml"
+        files = ConfigFiles(self.path, self.secure, CloudFiles({}, folder, folder))
         self.applied: list[NodepoolConfig] = []
         self.watch = ConfigWatch(files, files.read(), self.applied.append)
 
@@ -25,16 +27,33 @@ def site(tmp_path: Path) -> Site:
     return Site(tmp_path)
 
 
-def test_a_change_of_either_file_is_applied_once(site: Site) -> None:
+def test_a_change_of_either_file_is_applied_once(
+    site: Site, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "nodepool")
     site.watch.look()
     assert site.applied == []
     site.path.write_text(CONFIG.replace("min-ready: 1", "min-ready: 22"))
     site.watch.look()
     site.watch.look()
     assert [config.labels["one"].min_ready for config in site.applied] == [22]
+    assert caplog.messages == ["Configuration read again labels=one"]
     site.secure.write_text("[database]\ndburi=sqlite:///elsewhere\n")
     site.watch.look()
     assert site.applied[1].dburi.reveal() == "sqlite:///elsewhere"
+
+
+def test_a_change_of_clouds_yaml_reaches_who_uses_it(site: Site) -> None:
+    site.path.write_text(CONFIG.replace("- name: p\n", "- name: p\n    cloud: one\n"))
+    site.watch.look()
+    assert site.applied == []  # there is no such file yet
+    for password in ("a", "b"):
+        auth = f"{{auth_url: 'http://k', username: u, password: {password}}}"
+        site.clouds.write_text(f"clouds: {{one: {{auth: {auth}}}}}\n")
+        site.watch.look()
+        found = site.applied[-1].providers["p"].cloud.password
+        assert found is not None
+        assert found.reveal() == password
 
 
 def test_a_bad_file_is_told_of_once_and_changes_nothing(

@@ -69,7 +69,7 @@ def test_each_hook_is_a_line(
     logger: str,
     level: str,
 ) -> None:
-    caplog.set_level(logging.DEBUG)
+    caplog.set_level(logging.DEBUG, "nodepool")
     getattr(LogObserver(), hook)(*arguments)
     (record,) = caplog.records
     assert (record.name, record.levelname, record.__dict__["action"]) == (logger, level, hook)
@@ -80,7 +80,7 @@ def test_all_hooks_are_tried() -> None:
 
 
 def test_a_line_tells_a_node_by_its_fields(caplog: pytest.LogCaptureFixture) -> None:
-    caplog.set_level(logging.INFO)
+    caplog.set_level(logging.INFO, "nodepool")
     LogObserver().launch_ended(NODE, "error.ssh", 9.04, "no route")
     expected = (
         "Launch failed node=1 nodename=n provider=p label=one target=t server=s-1"
