@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
 from typing import Final, Literal
 
 from nodepool.config.values import CronConfig
@@ -70,18 +69,11 @@ class CronTimer:
                 self._inbox(CronCame(job))
                 known = ""
             if known != text:
-                due = next_time(text, now)
+                due = parse_cron(text).next_at(now)
                 self._due[job] = (text, due)
             if due is not None:
                 waits.append(max(0.0, due - now))
         return min(waits)
-
-
-def next_time(text: str, now: float) -> float | None:
-    """Epoch seconds; None: never."""
-    moment = datetime.fromtimestamp(now, UTC).astimezone().replace(tzinfo=None)
-    due = parse_cron(text).next_after(moment)
-    return None if due is None else due.timestamp()
 
 
 class PeopleWatch:

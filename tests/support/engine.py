@@ -33,7 +33,7 @@ from zuul.core.commands import (
 )
 from zuul.core.events import Event, LayoutLoaded, MergeCompleted, RepoUpdated, TriggerReceived
 from zuul.core.messages import ReportOptions
-from zuul.core.ports import Observer
+from zuul.core.ports import Observer, Uploads
 from zuul.core.scheduler import Scheduler
 from zuul.core.status import render
 from zuul.drivers.timer import Schedule
@@ -63,6 +63,7 @@ class Engine:
         seed: int = 0,
         options: ReportOptions | None = None,
         observers: tuple[Observer, ...] = (),
+        uploads: Uploads | None = None,
         scheduler: Callable[..., Scheduler] = Scheduler,
         remember: int | None = None,
     ) -> None:
@@ -97,7 +98,7 @@ class Engine:
         self.landed: list[Callable[[SendReport], None]] = []
         self.layout = layout
         self.scheduler = scheduler(
-            self.ids, self.times, self.observer, options or default_options()
+            self.ids, self.times, self.observer, options or default_options(), uploads
         )
         self.load(layout)
         self.deliver()

@@ -24,7 +24,7 @@ from tests.support.layouts import Edit, load_layout
 from tests.support.operators import Operators
 from tests.support.outcome import Outcome
 from zuul.core.messages import ReportOptions
-from zuul.core.ports import Observer
+from zuul.core.ports import Observer, Uploads
 from zuul.daemon.observers import StatsObserver
 from zuul.lib.stats import Stats
 from zuul.model.change import Approval, normalize_label
@@ -45,6 +45,7 @@ class World(Operators, Outcome):
         layout: str = "L0",
         options: ReportOptions | None = None,
         observers: tuple[Observer, ...] = (),
+        uploads: Uploads | None = None,
     ) -> None:
         self._layout_name = layout
         #: builds in the Gearman queue do not start; running builds do not end
@@ -55,7 +56,10 @@ class World(Operators, Outcome):
         self.statsd = FakeStatsd()
         stats = StatsObserver(Stats(cast(StatsClient, self.statsd)))
         super().__init__(
-            load_layout(layout, *edits), options=options, observers=(stats, *observers)
+            load_layout(layout, *edits),
+            options=options,
+            observers=(stats, *observers),
+            uploads=uploads,
         )
 
     def settle(self) -> None:

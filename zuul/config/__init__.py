@@ -2,6 +2,7 @@
 
 from zuul.config.gearman import gearman_context
 from zuul.config.parser import parse_config, read_config
+from zuul.config.swift import SwiftConfig
 from zuul.config.values import (
     ConnectionConfig,
     GearmanConfig,
@@ -26,6 +27,7 @@ __all__ = [
     "ServerConfig",
     "SmtpConnectionConfig",
     "SqlConnectionConfig",
+    "SwiftConfig",
     "WebappConfig",
     "ZuulConfig",
     "gearman_context",

@@ -13,6 +13,7 @@ import stat
 from pathlib import Path
 
 from zuul.config.connections import CONNECTION_SECTION, parse_connections
+from zuul.config.swift import parse_swift, secrets_of
 from zuul.config.values import (
     GEARMAN_PORT,
     GearmanConfig,
@@ -37,7 +38,6 @@ MAX_FILE_BYTES = 1 << 20
 _KNOWN_SECTIONS = frozenset({"gearman", "gearman_server", "webapp", "zuul", "merger", "swift"})
 #: sections of programs that share the file with ours
 _FOREIGN_SECTION = re.compile(r"launcher$|(site|node)\s")
-_SWIFT_SECRETS = frozenset({"x-account-meta-temp-url-key", "key", "preauthtoken", "auth_token"})
 #: whatever git can fetch from
 _GIT_SCHEMES = ("http://", "https://", "git://", "ssh://", "file://")
 #: options of [zuul] in 2.0.0 that are the merger's since
@@ -117,9 +117,9 @@ class _Parser:
         zuul = self._zuul()
         merger = self._merger()
         connections, secrets = parse_connections(self.ini, self.problems, self.warnings, self.home)
-        swift = self._swift()
+        swift = parse_swift(self._reader("swift"), self.warnings, _explain_unknown)
         self._warn_of_unknown_sections()
-        secrets += [value for value in (swift or {}).values() if isinstance(value, Secret)]
+        secrets += secrets_of(swift) if swift else []
         if readable_by_others and secrets:
             text = "holds a password and others than its owner can read it: chmod 600"
             self.warnings.append(Problem(self.ini.source, 0, "", text))
@@ -140,7 +140,7 @@ class _Parser:
         return FieldReader(self.ini, section, self.problems, home=self.home)
 
     def _warn_of_unknown(self, reader: FieldReader) -> None:
-        self.warnings += reader.unknown(lambda key: "is not an option of ours and is passed over")
+        self.warnings += reader.unknown(_explain_unknown)
 
     def _gearman(self) -> GearmanConfig:
         reader = self._reader("gearman")
@@ -228,17 +228,6 @@ class _Parser:
         self._warn_of_unknown(reader)
         return config
 
-    def _swift(self) -> dict[str, str | Secret] | None:
-        reader = self._reader("swift")
-        if not reader.present:
-            return None
-        values: dict[str, str | Secret] = {}
-        for key in self.ini.sections["swift"].options:
-            value = reader.find_text(key)
-            if value is not None:
-                values[key] = Secret(value) if key in _SWIFT_SECRETS else value
-        return values
-
     def _warn_of_unknown_sections(self) -> None:
         for section in self.ini.sections.values():
             name = section.name
@@ -249,10 +238,14 @@ class _Parser:
                 self.warnings.append(Problem(self.ini.source, section.line, "", text))
 
 
+def _explain_unknown(key: str) -> str:
+    return "is not an option of ours and is passed over"
+
+
 def _explain_zuul_option(key: str) -> str:
     if key in _MOVED_TO_MERGER:
         return f"is passed over: it is an option of [merger] now, {key} = ..."
-    return "is not an option of ours and is passed over"
+    return _explain_unknown(key)
 
 
 def _is_loopback(host: str) -> bool:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
 
+from zuul.config.swift import SwiftConfig
 from zuul.lib.problems import Problem
 from zuul.lib.secret import Secret
 from zuul.lib.tls import TlsFiles
@@ -160,8 +161,8 @@ class ZuulConfig:
     merger: MergerConfig | None
     #: by the name that layout.yaml uses, in file order
     connections: Mapping[str, ConnectionConfig]
-    #: [swift] as written, by lower-case option; None: there is no [swift]
-    swift: Mapping[str, str | Secret] | None = None
+    #: None: there is no [swift]
+    swift: SwiftConfig | None = None
     #: what was passed over
     warnings: tuple[Problem, ...] = field(default=(), compare=False)
     #: every secret text of the file, for the log to hide

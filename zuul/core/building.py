@@ -15,6 +15,7 @@ from zuul.core.commands import (
 from zuul.core.descriptions import describe
 from zuul.core.parameters import ParameterFunctionFailed, build_parameters, function_name
 from zuul.core.state import Outstanding, State
+from zuul.core.uploads import add_uploads
 from zuul.model.build import (
     CANCELED,
     EXCEPTION,
@@ -245,6 +246,8 @@ def _launch(state: State, item: QueueItem, job: Job) -> bool:
                 end_build(state, item, Build(job.name, uuid, EXCEPTION, ended_at=state.now))
                 return True
             continue
+        if job.swift:
+            add_uploads(state, item, job, parameters)
         if job.mutex is not None:
             state.mutexes.take(job.mutex, uuid)
         build_set.builds[job.name] = Build(

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from collections.abc import Mapping
+from typing import Any, Protocol
 
 from zuul.model.change import Changeish
 from zuul.model.trigger import TriggerEvent
@@ -24,6 +25,22 @@ class BuildTimes(Protocol):
         ...
 
     def record(self, job: str, seconds: float, result: str) -> None: ...
+
+
+class Uploads(Protocol):
+    """Signs places that builds may upload to."""
+
+    def sign(self, wanted: Mapping[str, Any], log_path: str, now: float) -> Mapping[str, str]:
+        """SWIFT_ parameters of one place, `wanted` being fields of Upload; empty if there are none
+        to be had now."""
+        ...
+
+
+class NoUploads:
+    """There is no [swift]."""
+
+    def sign(self, wanted: Mapping[str, Any], log_path: str, now: float) -> Mapping[str, str]:
+        return {}
 
 
 class Observer(Protocol):

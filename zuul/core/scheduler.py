@@ -14,7 +14,7 @@ from zuul.core.commands import Command, StopProcess
 from zuul.core.messages import ReportOptions
 from zuul.core.operators import take_request
 from zuul.core.own_events import OwnEvents
-from zuul.core.ports import BuildTimes, IdSource, Observer
+from zuul.core.ports import BuildTimes, IdSource, NoUploads, Observer, Uploads
 from zuul.core.processing import settle
 from zuul.core.reconfigure import load_layout
 from zuul.core.requests import BrakesRestored, Request
@@ -29,9 +29,14 @@ class Scheduler:
     """Owns all pipelines. Not thread-safe: one thread calls it."""
 
     def __init__(
-        self, ids: IdSource, times: BuildTimes, observer: Observer, options: ReportOptions
+        self,
+        ids: IdSource,
+        times: BuildTimes,
+        observer: Observer,
+        options: ReportOptions,
+        uploads: Uploads | None = None,
     ) -> None:
-        self._state = State(ids, times, observer, options)
+        self._state = State(ids, times, observer, options, uploads or NoUploads())
         self._index = TriggerIndex(self._state.layout)
         self._stopped = False
 

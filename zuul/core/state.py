@@ -14,7 +14,7 @@ from zuul.core.messages import ReportOptions
 from zuul.core.mutexes import Mutexes
 from zuul.core.own_events import OwnEvents
 from zuul.core.pipeline import Pipeline
-from zuul.core.ports import BuildTimes, IdSource, Observer
+from zuul.core.ports import BuildTimes, IdSource, Observer, Uploads
 from zuul.model.brakes import Brakes
 from zuul.model.build import BuildSet
 from zuul.model.change import ChangeKey
@@ -45,12 +45,18 @@ class State:
     """Pipelines, the change table, what is out, and the outbox."""
 
     def __init__(
-        self, ids: IdSource, times: BuildTimes, observer: Observer, options: ReportOptions
+        self,
+        ids: IdSource,
+        times: BuildTimes,
+        observer: Observer,
+        options: ReportOptions,
+        uploads: Uploads,
     ) -> None:
         self.ids = ids
         self.times = times
         self.observer = observer
         self.options = options
+        self.uploads = uploads
         self.now = 0.0
         self.layout = Layout()
         #: epoch seconds of the last layout; None before the first

@@ -9,7 +9,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol
 
-from zuul.config import GerritConnectionConfig, Program, ZuulConfig, gearman_context, read_config
+from zuul.config import (
+    GerritConnectionConfig,
+    Program,
+    SwiftConfig,
+    ZuulConfig,
+    gearman_context,
+    read_config,
+)
 from zuul.core.events import GracefulExitRequested, LayoutLoaded
 from zuul.core.messages import ReportOptions
 from zuul.core.scheduler import Scheduler
@@ -26,6 +33,7 @@ from zuul.daemon.web import WebServer
 from zuul.drivers.gearman.builds import GearmanBuilds
 from zuul.drivers.gearman.merges import GearmanMerges
 from zuul.drivers.gerrit.driver import GerritDriver
+from zuul.drivers.swift.uploads import SwiftUploads
 from zuul.drivers.timer import TimerDriver
 from zuul.layout.loader import read_layout
 from zuul.lib import clock, logs
@@ -38,11 +46,14 @@ from zuul.lib.stats import Stats
 from zuul.lib.workers import run_guarded
 from zuul.model.layout import Layout
 from zuul.model.trigger import TIMER
+from zuul.model.upload import Upload
 
 log = logging.getLogger("zuul.Server")
 
 #: how long the start waits for the Gearman server to answer
 GEARMAN_SECONDS = 30.0
+#: how long the start waits for the login to swift
+SWIFT_SECONDS = 5.0
 #: how long workers of our own server have to come back after a restart, and how long no new one
 #: must have come
 WORKERS_SECONDS = 30.0
@@ -103,6 +114,7 @@ class Server:
             self._times,
             Observers(LogObserver(), StatsObserver(stats), self._interest.watched),
             report_options(config),
+            self._start_uploads(config.swift),
         )
         dispatcher = Dispatcher(
             self._inbox.put, builds, merges, self._gerrits, self._gerrits, self.exited.set
@@ -161,6 +173,22 @@ class Server:
         if not client.wait_connected(GEARMAN_SECONDS):
             log.warning("The Gearman server does not answer yet %s", fields(host=host, port=port))
         return client, admin
+
+    def _start_uploads(self, config: SwiftConfig | None) -> SwiftUploads | None:
+        """Wait a moment for the login, so that the first builds have their places too."""
+        if config is None:
+            return None
+        uploads = SwiftUploads(
+            config if config.needs_login else None,
+            key=config.temp_url_key,
+            storage_url=config.storage_url,
+            send_key=config.send_temp_url_key,
+            defaults=upload_defaults(config),
+            pauses=(config.starting_backoff, config.max_backoff),
+        )
+        self._start("swift", uploads)
+        uploads.ready.wait(SWIFT_SECONDS)
+        return uploads
 
     def _heard_until(self) -> dict[str, float | None]:
         return {name: driver.heard_until for name, driver in self._gerrits.items()}
@@ -245,6 +273,18 @@ def wait_for_workers(
         now = frozenset(name for name, function in status.items() if function.workers)
         if now != before:
             before, since = now, clock()
+
+
+def upload_defaults(config: SwiftConfig) -> Upload:
+    """What [swift] says of uploads."""
+    return Upload(
+        container=config.default_container,
+        expiry=config.default_expiry,
+        max_file_size=config.default_max_file_size,
+        max_file_count=config.default_max_file_count,
+        file_path_prefix=config.default_file_path_prefix,
+        logserver_prefix=config.default_logserver_prefix,
+    )
 
 
 def report_options(config: ZuulConfig) -> ReportOptions:
