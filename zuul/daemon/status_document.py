@@ -74,9 +74,9 @@ def _encode_item(item: Mapping[str, Any], items: dict[str, list[str]]) -> str:
     try:
         text = _encode(item)
     except (TypeError, ValueError, RecursionError) as error:
-        # A worker's answer is the only part of an item that is not ours.
-        log.error("Jobs of an item cannot be shown %s", fields(change=item["id"], reason=error))
-        text = _encode({**item, "jobs": []})
+        # A worker's answers and Gerrit's word on the owner are all of an item that is not ours.
+        log.error("Part of an item cannot be shown %s", fields(change=item["id"], reason=error))
+        text = _encode({**item, "jobs": [], "owner": None})
     if item["id"] is not None:
         items.setdefault(item["id"], []).append(text)
     return text

@@ -7,6 +7,7 @@ ints (votes, times).
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 
 from zuul.model.change import Approval, normalize_label
@@ -17,6 +18,8 @@ Json = Mapping[str, Any]
 #: what servers of 2013 called the labels of which they sent no description
 _OLD_TYPES = {"CRVW": "code-review", "VRIF": "verified", "APRV": "approved"}
 _NO_ROW: Json = {}
+#: of any number Gerrit could mean: a 64-bit integer, which is a time as well
+MOST = 2**63
 
 
 class FieldError(ValueError):
@@ -67,13 +70,12 @@ def find_integer(data: Json, key: str, where: str = "") -> int | None:
     value = data.get(key)
     if value is None:
         return None
-    if isinstance(value, int) and not isinstance(value, bool):
-        return value
+    number = value if isinstance(value, int) and not isinstance(value, bool) else None
     if isinstance(value, str) and len(value) <= 20 and value.isascii():
-        try:
-            return int(value)
-        except ValueError:
-            pass
+        with suppress(ValueError):
+            number = int(value)
+    if number is not None and abs(number) <= MOST:
+        return number
     raise FieldError(f"{where}{key}: {_fault(value)}, expected a number")
 
 

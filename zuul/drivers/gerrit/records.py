@@ -145,7 +145,7 @@ def parse_row(data: Json, connection: str = "") -> Row:
     try:
         return _parse(data)
     except FieldError as error:
-        number = data.get("number", "?")
+        number = str(data.get("number", "?"))[:80]
         raise DriverError(f"query row of change {number}: {error}", connection=connection) from None
 
 
