@@ -80,7 +80,7 @@ def check(received: bytes) -> None:
     assert status in (b"200", b"206", b"304", b"400", b"404", b"405", b"413", b"417", b"431")
     for leak in (b"Traceback", b"root:", b"import ", b"aiohttp", b"Python/"):
         assert leak not in received, leak
-    assert b"X-Content-Type-Options: nosniff" in head
+    assert b"\r\nServer: zuul" in head and b"\r\nX-Content-Type-Options: nosniff" in head
 
 
 @FUZZ

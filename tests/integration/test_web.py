@@ -14,7 +14,7 @@ import pytest
 from zuul.config import parse_config
 from zuul.daemon import web
 from zuul.daemon.web import WebServer
-from zuul.lib.web import server as web_server
+from zuul.lib.web import doors
 
 pytestmark = pytest.mark.integration
 
@@ -241,7 +241,7 @@ def test_a_taken_address_is_an_error_at_start(server, source):
 
 
 def test_too_many_connections_are_closed_at_once(source, monkeypatch):
-    monkeypatch.setattr(web_server, "MAX_CONNECTIONS", 2)
+    monkeypatch.setattr(doors, "MAX_CONNECTIONS", 2)
     server = make(source)
     server.start()
     held = [socket.create_connection(("127.0.0.1", server.port), 5) for _ in range(2)]
@@ -256,7 +256,7 @@ def test_too_many_connections_are_closed_at_once(source, monkeypatch):
 
 
 def test_a_request_that_never_ends_is_closed(source, monkeypatch):
-    monkeypatch.setattr(web_server, "CONNECTION_SECONDS", 0.05)
+    monkeypatch.setattr(doors, "CONNECTION_SECONDS", 0.05)
     server = make(source)
     server.start()
     with socket.create_connection(("127.0.0.1", server.port), 5) as slow:
@@ -268,10 +268,72 @@ def test_a_request_that_never_ends_is_closed(source, monkeypatch):
 
 @pytest.mark.parametrize(
     "request_bytes",
-    [b"\x16\x03\x01\x02\x00\x01\r\n\r\n", b"GET /" + b"a" * 20_000 + b" HTTP/1.1\r\n\r\n"],
+    [
+        b"\x16\x03\x01\x02\x00\x01\r\n\r\n",
+        b"GET /" + b"a" * 20_000 + b" HTTP/1.1\r\n\r\n",
+        b"GET /<script> HTTP/1.1\r\nX: \x01\r\n\r\n",
+        b"<script> /status HTTP/1.1\r\n\r\n",
+        b"POST /status HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n<script>\r\n",
+    ],
 )
-def test_garbage_is_refused_and_survived(server, request_bytes):
+def test_garbage_is_refused_and_survived(server, request_bytes, caplog):
+    """Without quoting it, telling what we run on, or filling the log."""
+    caplog.set_level("INFO")
     with socket.create_connection(("127.0.0.1", server.port), 5) as client:
         client.sendall(request_bytes)
-        assert client.recv(12) in (b"HTTP/1.0 400", b"HTTP/1.1 400")
+        answer = b""
+        while piece := client.recv(65536):
+            answer += piece
+    assert answer[:12] in (b"HTTP/1.0 400", b"HTTP/1.1 400")
+    head, _, body = answer.partition(b"\r\n\r\n")
+    assert b"\r\nServer: zuul\r\n" in head + b"\r\n"
+    assert b"X-Content-Type-Options: nosniff" in head
+    assert body == b"400: Bad Request"
+    assert caplog.text == ""
     assert fetch(server, "/status.json")[0] == 200
+
+
+@pytest.mark.parametrize("method", ["PUT", "DELETE", "OPTIONS", "PATCH", "TRACE"])
+def test_other_methods_are_taken_for_get_and_change_nothing(server, source, method):
+    status, headers, body = fetch(server, "/status/change/1,1", method)
+    assert (status, json.loads(body)) == (200, [ITEM])
+    assert headers["Access-Control-Allow-Origin"] == "*"
+    assert source.asked == 1
+
+
+def test_a_change_has_the_headers_of_the_document_it_is_from(server):
+    _, whole, _ = fetch(server, "/status")
+    _, part, body = fetch(server, "/status/change/1,1")
+    for name in ("Content-Type", "Cache-Control", "Last-Modified", "Expires"):
+        assert part[name] == whole[name]
+    assert part["Content-Length"] == str(len(body))
+    since = {"If-Modified-Since": part["Last-Modified"]}
+    assert fetch(server, "/status/change/1,1", headers=since)[::2] == (304, b"")
+
+
+def test_a_date_that_is_none_is_no_condition(server):
+    for date in ("garbage", "", "Thu, 99 Foo 1970 00:00:00 GMT"):
+        assert fetch(server, "/status", headers={"If-Modified-Since": date})[0] == 200
+
+
+def test_errors_have_the_headers_of_pages(server):
+    status, headers, body = fetch(server, "/status/<script>")
+    assert (status, body) == (404, b"404: Not Found")
+    assert headers["Content-Type"] == "text/plain; charset=utf-8"
+    assert "default-src 'none'" in headers["Content-Security-Policy"]
+    assert headers["X-Content-Type-Options"] == "nosniff"
+    assert headers["Server"] == "zuul"
+
+
+def test_a_document_that_is_past_its_lifetime_is_made_anew(source):
+    server = make(source, status_expiry=0)
+    server.start()
+    try:
+        fetch(server, "/status")
+        fetch(server, "/status/change/1,1")
+        assert source.asked == 2
+        _, headers, _ = fetch(server, "/status")
+        assert headers["Cache-Control"] == "public, max-age=0"
+        assert headers["Expires"] == headers["Last-Modified"]
+    finally:
+        server.stop()

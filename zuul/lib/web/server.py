@@ -14,17 +14,13 @@ from concurrent.futures import Future
 from aiohttp import web
 
 from zuul.lib.logs import fields
+from zuul.lib.web.doors import Doors
 from zuul.lib.workers import run_guarded
 
 log = logging.getLogger("zuul.WebApp")
 
 START_SECONDS = 30.0
 STOP_SECONDS = 10.0
-#: an idle connection is closed after this
-KEEPALIVE_SECONDS = 15.0
-#: any connection is closed after this, at the latest after twice this
-CONNECTION_SECONDS = 60.0
-MAX_CONNECTIONS = 512
 #: we read no bodies, but a client may send one
 MAX_BODY_BYTES = 1024
 
@@ -65,7 +61,7 @@ class WebThread:
         self._address = address
         self._wanted_port = port
         self._setting = setting
-        self._name = name
+        self._headers = {**_HEADERS_OF_ALL, "Server": name}
         self._make_routes = make_routes
         self._on_end = on_end
         self._started: Future[int] = Future()
@@ -99,16 +95,11 @@ class WebThread:
         self._loop = asyncio.get_running_loop()
         self._stopping = asyncio.Event()
         runner = web.AppRunner(
-            self._application(),
-            access_log=None,
-            logger=log,
-            keepalive_timeout=KEEPALIVE_SECONDS,
-            lingering_time=1.0,
-            shutdown_timeout=STOP_SECONDS / 2,
+            self._application(), access_log=None, logger=log, shutdown_timeout=STOP_SECONDS / 2
         )
         await runner.setup()
         assert runner.server is not None, "setup makes it"
-        doors = Doors(runner.server)
+        doors = Doors(runner.server, self._headers)
         sweeper = asyncio.create_task(doors.close_old())
         try:
             listener = await self._listen(doors)
@@ -143,34 +134,4 @@ class WebThread:
         return application
 
     async def _add_headers(self, request: web.Request, response: web.StreamResponse) -> None:
-        response.headers.update({**_HEADERS_OF_ALL, "Server": self._name})
-
-
-class Doors:
-    """Lets connections in, not too many, and shows each out after a time."""
-
-    def __init__(self, server: web.Server) -> None:
-        self._server = server
-
-    def open(self) -> asyncio.BaseProtocol:
-        if len(self._server.connections) >= MAX_CONNECTIONS:
-            return _Closed()
-        return self._server()
-
-    async def close_old(self) -> None:
-        """Close what was open at the last sweep already; runs until cancelled.
-
-        aiohttp bounds the time between two requests, but not that of a request that never ends.
-        """
-        before: set[asyncio.BaseProtocol] = set()
-        while True:
-            await asyncio.sleep(CONNECTION_SECONDS)
-            for connection in self._server.connections:
-                if connection in before:
-                    connection.force_close()
-            before = set(self._server.connections)
-
-
-class _Closed(asyncio.Protocol):
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        transport.close()
+        response.headers.update(self._headers)
