@@ -156,6 +156,8 @@ class Computer:
 
     idle: bool
     offline: bool = False
+    #: taken out of use for the build that ran on it, or by somebody who left no word
+    spent: bool = False
 
 
 @dataclass(frozen=True, slots=True)

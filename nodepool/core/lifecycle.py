@@ -40,6 +40,7 @@ def on_build_started(state: State, event: BuildStarted, now: float) -> None:
 
 def use(state: State, node: Node, job: str | None, now: float) -> None:
     """A build runs on it: it counts no more as ready, and its replacement is planned at once."""
+    state.seen_idle.pop(node.id, None)
     state.save_node(replace(node.with_state(NodeState.USED, now), job=job))
     if node.id in state.launches:
         launch_flow.finish(state, state.nodes[node.id], now)
@@ -140,18 +141,24 @@ def on_surveyed(state: State, event: events.TargetSurveyed, now: float) -> None:
             continue  # its events may be under way
         computer = event.computers.get(node.nodename)
         if node.state is NodeState.READY:
-            _survey_ready(state, node, computer, now)
+            _survey_ready(state, node, computer, event.asked_at, now)
         elif node.state is NodeState.USED:
             _survey_used(state, node, computer, event.asked_at, now)
 
 
-def _survey_ready(state: State, node: Node, computer: events.Computer | None, now: float) -> None:
+def _survey_ready(
+    state: State, node: Node, computer: events.Computer | None, asked_at: float, now: float
+) -> None:
     if computer is None:
         state.observer.event_made_up(node, "the target does not know the node")
         removal.remove_node(state, node, now, "The target does not know it")
     elif not computer.idle:
         state.observer.event_made_up(node, "a build runs on it")
         use(state, node, None, now)
+    elif computer.spent and _seen_before(state, node, asked_at):
+        # Nobody heard of the build: nodepoold was not there from its start to its end.
+        state.observer.event_made_up(node, "a build came and went")
+        done(state, node, None, now)
 
 
 def _survey_used(
@@ -167,11 +174,18 @@ def _survey_used(
         return
     if busy:
         state.seen_idle.pop(node.id, None)
-    elif (first := state.seen_idle.setdefault(node.id, asked_at)) + SURVEY_MARGIN <= asked_at:
+    elif _seen_before(state, node, asked_at):
         # Idle twice: between two looks a build's end would have been told.
-        state.observer.event_made_up(node, f"no build runs on it since {first:.0f}")
-        state.seen_idle.pop(node.id, None)
+        state.observer.event_made_up(node, "no build runs on it any more")
         done(state, node, None, now)
+
+
+def _seen_before(state: State, node: Node, asked_at: float) -> bool:
+    """Whether an earlier look saw it idle, too: what came between was told by now."""
+    if state.seen_idle.setdefault(node.id, asked_at) + SURVEY_MARGIN > asked_at:
+        return False
+    del state.seen_idle[node.id]
+    return True
 
 
 def on_probed(state: State, event: events.NodeProbed, now: float) -> None:

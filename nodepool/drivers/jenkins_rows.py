@@ -22,6 +22,8 @@ _TRUSTING = "hudson.plugins.sshslaves.verifiers.NonVerifyingKeyVerificationStrat
 #: what no node can be called: paths that lead elsewhere, and the master's own
 _RESERVED = frozenset(("", ".", "..", "(master)", "(built-in)"))
 MOST_SAID = 200
+#: what the bridge, and the Gearman plugin, write on a node that a build has used up
+SPENT = "Offline due to Gearman request"
 _DECLARATION = re.compile(rb"""^(\s*<\?xml\s[^>]*?version\s*=\s*)(['"])1\.1\2""")
 _NOT_TEXT = re.compile(r"<(script|style)\b.*?</\1>|<[^>]*>", re.DOTALL | re.IGNORECASE)
 #: where error pages have their reason, the best first: what stands before it, and behind it
@@ -93,8 +95,15 @@ def parse_computers(found: Mapping[str, Any]) -> dict[str, Computer]:
         name, idle, offline = row.get("displayName"), row.get("idle"), row.get("offline")
         if not (isinstance(name, str) and isinstance(idle, bool) and isinstance(offline, bool)):
             raise TargetError("shows a computer without displayName, idle or offline")
-        computers[name] = Computer(idle, offline)
+        computers[name] = Computer(idle, offline, _is_spent(row))
     return computers
+
+
+def _is_spent(row: Mapping[str, Any]) -> bool:
+    """Marked by the bridge or the plugin; old masters do not tell who marked a node."""
+    reason = row.get("offlineCauseReason")
+    known = not isinstance(reason, str) or SPENT in reason
+    return row.get("temporarilyOffline") is True and known
 
 
 def with_label(config_xml: bytes, label: str) -> bytes:

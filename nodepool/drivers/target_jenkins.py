@@ -88,7 +88,8 @@ class TargetJenkins:
 
     def survey(self, until: float | None = None) -> dict[str, Computer]:
         """All computers, in one request; never a part of them."""
-        query = {"tree": "computer[displayName,idle,offline]"}
+        wanted = "displayName,idle,offline,temporarilyOffline,offlineCauseReason"
+        query = {"tree": f"computer[{wanted}]"}
         found = self._do(
             "ListNodesTask", lambda: self._session.get_json("computer/api/json", query), until
         )

@@ -186,6 +186,27 @@ def test_a_survey_that_sees_the_build_again_forgets_the_doubt() -> None:
     assert site.rows[1].delete_at is None
 
 
+def test_a_survey_finds_a_build_that_came_and_went_unheard() -> None:
+    site = ready()
+    spent = {site.node.nodename: events.Computer(idle=True, offline=True, spent=True)}
+    for _ in range(2):
+        site.wait(21)
+        assert site.rows[1].delete_at is None
+        site.tell(events.TargetSurveyed("t", spent, site.now))
+    assert site.rows[1].state is NodeState.USED
+    assert site.rows[1].delete_at == site.now + 60
+    assert site.states() == ["used", "building"]
+
+
+def test_a_node_that_somebody_took_offline_stays_ready() -> None:
+    site = ready()
+    offline = {site.node.nodename: events.Computer(idle=True, offline=True)}
+    for _ in range(3):
+        site.wait(21)
+        site.tell(events.TargetSurveyed("t", offline, site.now))
+    assert site.states() == ["ready"]
+
+
 def test_a_survey_older_than_the_news_says_nothing() -> None:
     site = ready()
     site.now += 100
