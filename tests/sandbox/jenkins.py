@@ -20,6 +20,7 @@ import yaml
 from aiohttp import web
 
 from tests.sandbox.hosting import HOST, Hosted, bound
+from tests.sandbox.jenkins_agents import Agents
 from tests.sandbox.jenkins_deeds import Deeds
 from tests.sandbox.jenkins_faults import Faults, RequestLog
 from tests.sandbox.jenkins_gate import Gate, User
@@ -51,7 +52,10 @@ class SandboxJenkins(Hosted, People):
         executors: int = 2,
         persistent: bool = True,
         root_url: str | None = None,
+        agents: bool = False,
     ) -> None:
+        """`agents`: nodes with an SSH launcher are logged into and built on; without, every node
+        is this machine and always connected."""
         super().__init__("sandbox.jenkins")
         self.folder = folder
         self.modern = modern
@@ -66,6 +70,8 @@ class SandboxJenkins(Hosted, People):
         self._executors = executors
         self._persistent = persistent
         self._root_url = root_url
+        self._with_agents = agents
+        self._agents: Agents | None = None
         self._available = False
         self._parts: tuple[Master, Rows, Deeds]
         self._killed = False
@@ -116,15 +122,21 @@ class SandboxJenkins(Hosted, People):
             self._restart.cancel()
         master = self._parts[0]
         await (master.die() if self._killed else master.shut_down())
+        await self._close_agents()
         await runner.cleanup()
 
     def _load(self) -> None:
         store = Store(self.folder, persistent=self._persistent, modern=self.modern)
         master = Master(store, self.faults, modern=self.modern, quiet_seconds=self._quiet_seconds)
         url = self._root_url or (self.url if self.modern else UNCONFIGURED_URL)
-        Runner(master, url)
+        self._agents = Agents(master) if self._with_agents else None
+        Runner(master, url, self._agents)
         master.load(self._executors)
         self._parts = (master, Rows(master, url), Deeds(master))
+
+    async def _close_agents(self) -> None:
+        if self._agents is not None:
+            await self._agents.close()
 
     # -- deeds that are not REST alone -----------------------------------------------------------
 
@@ -140,6 +152,7 @@ class SandboxJenkins(Hosted, People):
             await asyncio.sleep(0.05)
         self._available = False
         await master.shut_down()
+        await self._close_agents()
         await asyncio.sleep(self.restart_seconds)
         self._load()
         self._available = True
@@ -172,6 +185,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--user", default="", help="NAME:PASSWORD:TOKEN; without it, open to all")
     parser.add_argument("--executors", type=int, default=2, help="of the master's own node")
     parser.add_argument("--quiet-seconds", type=float, default=5.0)
+    parser.add_argument("--agents", action="store_true", help="build on nodes over SSH")
     options = parser.parse_args(arguments)
     name, _, words = options.user.partition(":")
     password, _, token = words.partition(":")
@@ -182,6 +196,7 @@ def main(arguments: list[str] | None = None) -> int:
         users={name: (password, token)} if name else None,
         quiet_seconds=options.quiet_seconds,
         executors=options.executors,
+        agents=options.agents,
     )
     with jenkins:
         if options.setup is not None:

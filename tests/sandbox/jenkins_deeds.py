@@ -11,7 +11,7 @@ from aiohttp import web
 from tests.sandbox.jenkins_gate import refused
 from tests.sandbox.jenkins_job_rows import build_path, computer_path, job_path
 from tests.sandbox.jenkins_master import Master
-from tests.sandbox.jenkins_model import Build, Item, Job, Node, Value
+from tests.sandbox.jenkins_model import Build, Item, Job, Login, Node, Value
 from tests.sandbox.jenkins_xml import (
     FOLDER_TAG,
     BadConfig,
@@ -205,6 +205,7 @@ class Deeds:
             mode=mode_of(str(wanted.get("mode", "NORMAL"))),
             description=wanted.get("nodeDescription") or "",
             launcher=dict(wanted.get("launcher") or {}),
+            login=_login(wanted),
         )
         node.xml = node_xml(node, modern=self._modern)
         return node
@@ -239,6 +240,20 @@ class Deeds:
 
     def _moved(self, path: str) -> web.Response:
         return web.Response(status=302, headers={"Location": path})
+
+
+def _login(wanted: dict[str, Any]) -> Login | None:
+    """Of the SSH launcher with a key file; those with credentials of the master have none here."""
+    launcher = wanted.get("launcher") or {}
+    if not launcher.get("privatekey"):
+        return None
+    return Login(
+        host=str(launcher["host"]),
+        port=int(launcher.get("port") or 22),
+        username=str(launcher.get("username") or ""),
+        key_file=str(launcher["privatekey"]),
+        home=str(wanted.get("remoteFS") or "/tmp"),
+    )
 
 
 def _text(value: Any) -> str:

@@ -13,7 +13,7 @@ from collections.abc import Callable
 
 from tests.sandbox.jenkins_faults import Faults
 from tests.sandbox.jenkins_labels import BadLabelExpression, matches
-from tests.sandbox.jenkins_model import Build, Item, Job, Node, Value
+from tests.sandbox.jenkins_model import Build, Item, Job, Node, Value, parents
 from tests.sandbox.jenkins_store import Store
 
 #: how long a queue item is still told of after it left
@@ -38,6 +38,9 @@ class Master:
         #: as by kill -9: nothing is written any more
         self.killed = False
         self.run: Callable[[Job, Build], None]
+        #: of a node that is new or changed, and of one that was deleted
+        self.node_came: Callable[[Node], None] = lambda node: None
+        self.node_went: Callable[[Node], None] = lambda node: None
         self._next_item = 1
         self._poked = False
         self._timers: set[asyncio.TimerHandle] = set()
@@ -47,13 +50,13 @@ class Master:
 
     def put_job(self, job: Job) -> None:
         self.jobs[job.name] = job
-        for folder in _parents(job.name):
+        for folder in parents(job.name):
             self.put_folder(folder)
         self.store.save_job(job)
         self.poke()
 
     def put_folder(self, name: str) -> None:
-        for folder in (*_parents(name), name):
+        for folder in (*parents(name), name):
             if folder not in self.folders:
                 self.folders.add(folder)
                 self.store.save_folder(folder)
@@ -85,6 +88,7 @@ class Master:
         self.nodes[node.name] = node
         self._fits.clear()
         self.store.save_node(node)
+        self.node_came(node)
         self.poke()
 
     def drop_node(self, name: str) -> None:
@@ -92,6 +96,7 @@ class Master:
         node = self.nodes.pop(name)
         for build in list(node.running.values()):
             self.stop_build(build, disconnected=not self.modern)
+        self.node_went(node)
         self.store.drop_node(name)
         self.poke()
 
@@ -338,11 +343,6 @@ class Master:
             # A Hudson that goes down fails its builds, a Jenkins aborts them.
             self.stop_build(build, disconnected=not self.modern)
         await asyncio.gather(*tasks, return_exceptions=True)
-
-
-def _parents(name: str) -> list[str]:
-    parts = name.split("/")[:-1]
-    return ["/".join(parts[: i + 1]) for i in range(len(parts))]
 
 
 def now_ms() -> int:

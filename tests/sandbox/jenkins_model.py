@@ -95,6 +95,18 @@ class Job:
         return sum(last) // len(last) if last else -1
 
 
+@dataclass(frozen=True, slots=True)
+class Login:
+    """How a master with agents gets into a node, and where it works there."""
+
+    host: str
+    port: int
+    username: str
+    #: of this machine
+    key_file: str
+    home: str
+
+
 @dataclass(slots=True)
 class Node:
     """A place with executors; the master's own has the name ""."""
@@ -111,6 +123,8 @@ class Node:
     temporarily_offline: bool = False
     offline_reason: str = ""
     xml: str = ""
+    #: None: the node is this machine
+    login: Login | None = None
     #: by executor index
     running: dict[int, Build] = field(default_factory=dict)
     #: atoms an expression is matched with: the labels and the node's own
@@ -153,3 +167,9 @@ class Item:
             seconds = max(0, self.due_ms - now_ms) / 1000
             return f"In the quiet period. Expires in {seconds:.1f} sec"
         return self.why or None
+
+
+def parents(name: str) -> list[str]:
+    """The folders that a job or folder is in, outermost first."""
+    parts = name.split("/")[:-1]
+    return ["/".join(parts[: i + 1]) for i in range(len(parts))]

@@ -6,6 +6,7 @@ import asyncio
 import os
 from datetime import datetime
 
+from tests.sandbox.jenkins_agents import Agents
 from tests.sandbox.jenkins_job_rows import build_path, job_path
 from tests.sandbox.jenkins_master import Master
 from tests.sandbox.jenkins_model import Build, Job
@@ -15,9 +16,11 @@ from tests.sandbox.jenkins_runs import execute, is_simple, play
 class Runner:
     """Gives the master its `run`."""
 
-    def __init__(self, master: Master, url: str) -> None:
+    def __init__(self, master: Master, url: str, agents: Agents | None = None) -> None:
+        """`agents`: without them every node is this machine."""
         self._master = master
         self._url = url
+        self._agents = agents
         master.run = self.run
 
     def run(self, job: Job, build: Build) -> None:
@@ -34,8 +37,9 @@ class Runner:
         except asyncio.CancelledError:
             result = "FAILURE" if build.disconnected else "ABORTED"
         except (OSError, ValueError) as error:
-            # Such as an environment too big for the kernel.
-            log.write_text(f"FATAL: {error}\n")
+            # Such as an environment too big for the kernel, or a node that went away.
+            with log.open("a", encoding="utf-8") as stream:
+                stream.write(f"FATAL: {error}\n")
         if not self._master.killed:
             with log.open("a", encoding="utf-8") as stream:
                 stream.write(f"Finished: {result}\n")
@@ -45,8 +49,15 @@ class Runner:
         store = self._master.store
         log = store.log_path(job.name, build.number)
         result = "SUCCESS"
+        node = self._master.nodes.get(build.node)
         for script, unstable_code in job.steps:
-            if is_simple(script):
+            if self._agents is not None and node is not None and node.login is not None:
+                environment = self._environment(job, build, "")
+                for own in ("PATH", "HOME", "LANG"):
+                    environment.pop(own, None)
+                code = await self._agents.execute(node, build, script, environment, log)
+                named = None
+            elif is_simple(script):
                 code, named = await play(script, log)
             else:
                 copy = sum(1 for one in job.running.values() if one.node == build.node)

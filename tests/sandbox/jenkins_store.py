@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote, unquote
 
-from tests.sandbox.jenkins_model import Build, Item, Job, Node
+from tests.sandbox.jenkins_model import Build, Item, Job, Login, Node
 from tests.sandbox.jenkins_xml import read_job
 
 #: fields of a build that live no longer than its process
@@ -76,6 +76,7 @@ class Store:
             "temporarily_offline": node.temporarily_offline,
             "offline_reason": node.offline_reason,
             "xml": node.xml,
+            "login": None if node.login is None else asdict(node.login),
         }
         self._write(self._node_file(node.name), json.dumps(row))
 
@@ -121,7 +122,8 @@ class Store:
         for path in self._listed("nodes", "*.json"):
             row = json.loads(path.read_text(encoding="utf-8"))
             row["labels"] = frozenset(row["labels"])
-            yield Node(**row)
+            login = row.pop("login", None)
+            yield Node(**row, login=Login(**login) if login else None)
 
     def take_queue(self) -> tuple[list[Item], int]:
         """Waiting items a clean stop left, and the next id; only once."""
