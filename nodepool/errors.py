@@ -6,6 +6,9 @@ them among themselves; what the core is told is an event with a `Fault`.
 
 from __future__ import annotations
 
+from zuul.lib.sql.errors import DatabaseError, DatabaseUnavailable
+from zuul.lib.sql.errors import RowConflict as DatabaseRowConflict
+
 
 class NodepoolError(Exception):
     """Nodepool met a problem."""
@@ -80,13 +83,11 @@ class TargetLacks(TargetError):
     """A target has no such thing."""
 
 
-class StoreError(NodepoolError):
-    """The database cannot be read or written."""
-
-
-class RowConflict(StoreError):
-    """Somebody else changed the row first."""
-
-
 class BuildEventError(NodepoolError):
     """A ZeroMQ message is no build event."""
+
+
+# Of the database; not NodepoolErrors, as its code is shared.
+StoreError = DatabaseError
+StoreUnavailable = DatabaseUnavailable
+RowConflict = DatabaseRowConflict

@@ -13,7 +13,7 @@ from nodepool import __version__
 from nodepool.cmd import aliens, images, jobs, nodes
 from nodepool.cmd.site import CONFIG, tell
 from nodepool.config import Checked, check_config
-from nodepool.errors import NodepoolError
+from nodepool.errors import NodepoolError, StoreError
 from zuul.lib import logs
 from zuul.lib.problems import ConfigError, Problem
 
@@ -29,7 +29,7 @@ def main(arguments: list[str] | None = None) -> int:
     except ConfigError as error:
         _print_problems(error.problems)
         return 1
-    except NodepoolError as error:
+    except (NodepoolError, StoreError) as error:
         tell(str(error))
         return 1
     except KeyboardInterrupt:

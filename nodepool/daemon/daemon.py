@@ -18,10 +18,10 @@ from nodepool.daemon.duty import Duty, MakeEdges
 from nodepool.daemon.edges import Edges
 from nodepool.daemon.holder import is_dead, make_holder
 from nodepool.daemon.pool_thread import End, PoolView
-from nodepool.db.database import Database, StoreUnavailable
+from nodepool.db.database import Database
 from nodepool.db.lease import TTL_SECONDS, Lease, LeaseLost
 from nodepool.db.store import Store
-from nodepool.errors import StoreError
+from nodepool.errors import StoreError, StoreUnavailable
 from zuul.lib.logs import fields
 from zuul.lib.stats import Stats
 from zuul.lib.workers import Loop, outcome_of

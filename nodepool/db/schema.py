@@ -47,7 +47,7 @@ NODE: Final = sa.Table(
     sa.Column("image_id", sa.Integer),
     sa.Column("registered", sa.Boolean),
     sa.Column("job_name", sa.Text),
-    sa.Column("delete_at", sa.Float(53)),
+    sa.Column("delete_at", sa.Double),
     # What the daemon gave it last: where `state` is another, a person was at work.
     sa.Column("written_state", sa.Integer),
     **_OPTIONS,

@@ -18,10 +18,10 @@ from sqlalchemy.engine import Connection
 from nodepool.core.commands import RemoveImage, RemoveNode, Row, SaveImage, SaveNode
 from nodepool.core.events import Event, ImageDeletionRequested, ImageRequested, RowChanged
 from nodepool.db import rows as convert
-from nodepool.db.database import Database, StoreUnavailable
+from nodepool.db.database import Database
 from nodepool.db.lease import Lease, LeaseLost
 from nodepool.db.schema import DAEMON, IMAGE_REQUEST, JOB, NODE, SNAPSHOT_IMAGE, SUBNODE
-from nodepool.errors import StoreError
+from nodepool.errors import StoreError, StoreUnavailable
 from nodepool.model import Node, NodeState, SnapshotImage
 from zuul.lib.logs import fields
 

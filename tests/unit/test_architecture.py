@@ -20,6 +20,8 @@ ALLOWED: dict[str, tuple[str, ...]] = {
         "zuul.model",
         "zuul.core.events",
         "zuul.core.commands",
+        "zuul.core.urls",
+        "zuul.core.views",
         "zuul.errors",
         "zuul.lib",
     ),
@@ -30,7 +32,7 @@ ALLOWED: dict[str, tuple[str, ...]] = {
     "zuul.lib": ("zuul.lib", "zuul.errors"),
     "nodepool.model": (),
     "nodepool.naming": (),
-    "nodepool.errors": (),
+    "nodepool.errors": ("zuul.lib.sql.errors",),
     "nodepool.core": (
         "nodepool.model",
         "nodepool.errors",

@@ -23,7 +23,7 @@ def upgrade() -> None:
     op.add_column("node", sa.Column("image_id", sa.Integer))
     op.add_column("node", sa.Column("registered", sa.Boolean))
     op.add_column("node", sa.Column("job_name", sa.Text))
-    op.add_column("node", sa.Column("delete_at", sa.Float(53)))
+    op.add_column("node", sa.Column("delete_at", sa.Double))
     op.add_column("node", sa.Column("written_state", sa.Integer))
     op.add_column("subnode", sa.Column("position", sa.Integer))
     _add("subnode", "presence", "floating_ip")

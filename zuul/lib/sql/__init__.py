@@ -1,0 +1,1 @@
+"""Databases: an engine with bounded waits, short transactions, migrations at start."""
