@@ -13,10 +13,12 @@ def read_requirements(name: str) -> list[str]:
 
 
 TEST = [
+    "aiosmtpd>=1.4.6",
     "asyncssh>=2.24",
     "coverage>=7.6",
-    "psycopg[binary]>=3.2",
     "hypothesis>=6.150",
+    "psycopg[binary]>=3.2",
+    "PyMySQL>=1.1.1",
     "pytest>=8.3",
     "pytest-timeout>=2.3",
     "pytest-xdist>=3.6",

@@ -1,5 +1,20 @@
 """Fixtures that several files of this folder share."""
 
-from tests.integration.nodepool_fixtures import database_url, postgres, site
+from tests.integration.database_fixtures import (
+    database_server,
+    database_url,
+    mariadb,
+    postgres,
+    sqlite_url,
+)
+from tests.integration.nodepool_fixtures import site, sqlite_site
 
-__all__ = ["database_url", "postgres", "site"]
+__all__ = [
+    "database_server",
+    "database_url",
+    "mariadb",
+    "postgres",
+    "site",
+    "sqlite_site",
+    "sqlite_url",
+]

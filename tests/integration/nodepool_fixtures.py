@@ -3,39 +3,29 @@
 from __future__ import annotations
 
 import contextlib
-import os
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
-from tests.integration.nodepool_databases import KINDS, Postgres, emptied, started_postgres
 from tests.integration.nodepool_store_world import Site
-
-
-@pytest.fixture(scope="session")
-def postgres() -> Iterator[Postgres]:
-    with started_postgres() as server:
-        yield server
-
-
-@pytest.fixture(params=KINDS)
-def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
-    with contextlib.ExitStack() as stack:
-        if request.param == "sqlite":
-            yield f"sqlite:///{tmp_path}/nodepool.sqlite"
-        elif request.param == "postgresql":
-            server = request.getfixturevalue("postgres")
-            yield stack.enter_context(emptied(server.url("postgres")))
-        elif given := os.environ.get("NODEPOOL_TEST_DBURI"):
-            yield stack.enter_context(emptied(given))
-        else:
-            pytest.skip("NODEPOOL_TEST_DBURI names no other database (MariaDB, say)")
 
 
 @pytest.fixture
 def site(database_url: str) -> Iterator[Site]:
-    made = Site(database_url)
+    with _opened(database_url) as made:
+        yield made
+
+
+@pytest.fixture
+def sqlite_site(sqlite_url: str) -> Iterator[Site]:
+    """For what is SQLite's own way."""
+    with _opened(sqlite_url) as made:
+        yield made
+
+
+@contextlib.contextmanager
+def _opened(url: str) -> Iterator[Site]:
+    made = Site(url)
     try:
         yield made
     finally:

@@ -11,13 +11,12 @@ import sqlalchemy as sa
 
 from nodepool.core.commands import SaveNode
 from nodepool.core.events import RowChanged
-from nodepool.db.database import StoreUnavailable
 from nodepool.db.lease import LeaseLost
 from nodepool.db.store import Store
-from nodepool.errors import StoreError
+from nodepool.errors import StoreError, StoreUnavailable
 from nodepool.model import NodeState
-from tests.integration.nodepool_databases import Postgres, emptied
 from tests.integration.nodepool_store_world import TTL, Site, new_node
+from tests.support.databases import DatabaseServer
 
 
 def test_the_second_stands_by_and_takes_over(site: Site) -> None:
@@ -71,10 +70,12 @@ def test_a_race_for_a_free_lease_has_one_winner(
     third.renew()
 
 
-def test_writers_of_sqlite_wait_for_each_other_from_the_start(site: Site) -> None:
-    if not site.url.startswith("sqlite"):
-        pytest.skip("others lock rows")
-    with site.database.write(), pytest.raises(StoreUnavailable), site.database.write():
+def test_writers_of_sqlite_wait_for_each_other_from_the_start(sqlite_site: Site) -> None:
+    with (
+        sqlite_site.database.write(),
+        pytest.raises(StoreUnavailable),
+        sqlite_site.database.write(),
+    ):
         pass
 
 
@@ -141,55 +142,55 @@ def test_a_commit_whose_answer_was_lost_is_not_done_twice(
     assert len(site.new_store(site.lease).load()[0]) == 3
 
 
-def test_an_outage_is_waited_out(site: Site, caplog: pytest.LogCaptureFixture) -> None:
-    if not site.url.startswith("sqlite"):
-        pytest.skip("this way to be away is SQLite's")
-    path = site.url.removeprefix("sqlite:///")
+def test_an_outage_is_waited_out(sqlite_site: Site, caplog: pytest.LogCaptureFixture) -> None:
+    path = sqlite_site.url.removeprefix("sqlite:///")
     other = sqlite3.connect(path, isolation_level=None)
-    pause = site.clock.pause
+    pause = sqlite_site.clock.pause
 
     def wait(seconds: float) -> None:
         pause(seconds)
-        if site.clock.time > 3:
+        if sqlite_site.clock.time > 3:
             other.rollback()
 
-    store = Store(site.database, site.lease, 60.0, wait, site.clock)
+    store = Store(sqlite_site.database, sqlite_site.lease, 60.0, wait, sqlite_site.clock)
     try:
         store.load()
         other.execute("BEGIN IMMEDIATE")
-        store.commit([SaveNode(new_node(site), None)])
+        store.commit([SaveNode(new_node(sqlite_site), None)])
     finally:
         other.close()
-    assert site.clock.pauses[:3] == [0.25, 0.5, 1.0]
+    assert sqlite_site.clock.pauses[:3] == [0.25, 0.5, 1.0]
     assert "Database away, trying again" in caplog.text
     assert "Database is back" in caplog.text
-    assert len(site.new_store(site.lease).load()[0]) == 1
+    assert len(sqlite_site.new_store(sqlite_site.lease).load()[0]) == 1
 
 
-def test_patience_has_an_end_and_a_stop_cuts_it_short(site: Site) -> None:
-    if not site.url.startswith("sqlite"):
-        pytest.skip("this way to be away is SQLite's")
-    store = Store(site.database, site.lease, 4.0, site.clock.pause, site.clock)
+def test_patience_has_an_end_and_a_stop_cuts_it_short(sqlite_site: Site) -> None:
+    store = Store(
+        sqlite_site.database, sqlite_site.lease, 4.0, sqlite_site.clock.pause, sqlite_site.clock
+    )
     store.load()
-    stopping = Store(site.database, site.lease, 60.0, lambda seconds: True, site.clock)
+    stopping = Store(
+        sqlite_site.database, sqlite_site.lease, 60.0, lambda seconds: True, sqlite_site.clock
+    )
     stopping.load()
-    rows = [SaveNode(new_node(site), None)]
-    other = sqlite3.connect(site.url.removeprefix("sqlite:///"), isolation_level=None)
+    rows = [SaveNode(new_node(sqlite_site), None)]
+    other = sqlite3.connect(sqlite_site.url.removeprefix("sqlite:///"), isolation_level=None)
     try:
         other.execute("BEGIN IMMEDIATE")
         with pytest.raises(StoreError, match=r"tried \d+ times"):
             store.commit(rows)
-        assert site.clock.pauses == [0.25, 0.5, 1.0, 2.0]
+        assert sqlite_site.clock.pauses == [0.25, 0.5, 1.0, 2.0]
         with pytest.raises(StoreUnavailable):
             stopping.commit(rows)
         other.rollback()
     finally:
         other.close()
-    assert site.new_store(site.lease).load()[0] == []
+    assert sqlite_site.new_store(sqlite_site.lease).load()[0] == []
 
 
-def test_a_server_that_is_stopped_and_started(postgres: Postgres) -> None:
-    with emptied(postgres.url("postgres")) as url:
+def test_a_server_that_is_stopped_and_started(database_server: DatabaseServer) -> None:
+    with database_server.database() as url:
         site = Site(url)
         pause, down = site.clock.pause, [True]
 
@@ -197,17 +198,17 @@ def test_a_server_that_is_stopped_and_started(postgres: Postgres) -> None:
             pause(seconds)
             if len(site.clock.pauses) == 3 and down:
                 down.clear()
-                postgres.start()
+                database_server.start()
 
         try:
             store = Store(site.database, site.lease, 600.0, wait, site.clock)
             store.load()
-            postgres.stop()
+            database_server.stop()
             assert store.commit([SaveNode(new_node(site), None)]) == []
             assert len(site.clock.pauses) == 3
             assert site.only().id == 1
             site.lease.renew()
         finally:
             if down:
-                postgres.start()
+                database_server.start()
             site.database.close()
