@@ -1,4 +1,4 @@
-"""Contract zuul.md 12.15 to 12.17: texts, disabling, status. Mail itself is a later issue."""
+"""Contract zuul.md 12.15 to 12.17: texts, disabling, status."""
 
 from __future__ import annotations
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from tests.support.fake_gerrit import CONNECTION, Comment, FakeChange, FakeGerrit
 from zuul.core.commands import SendReport
 from zuul.core.events import ReportCompleted
+from zuul.drivers import Reporter
 from zuul.model.change import Change
 from zuul.model.layout import ActionKind, ReportAction
 
@@ -37,6 +38,8 @@ class FakeReporters:
     mails: list[Mail] = field(default_factory=list)
     sent: list[SendReport] = field(default_factory=list)
     gerrit_is_down: bool = False
+    #: real drivers by connection, which answer at once
+    real: dict[str, Reporter] = field(default_factory=dict)
 
     def execute(self, report: SendReport) -> ReportCompleted:
         self.sent.append(report)
@@ -54,6 +57,11 @@ class FakeReporters:
         )
 
     def _one(self, report: SendReport, action: ReportAction) -> ReportCompleted:
+        if (reporter := self.real.get(action.connection)) is not None:
+            answers: list[ReportCompleted] = []
+            reporter.report(report, action, answers.append)
+            (answer,) = answers
+            return answer
         if action.connection != CONNECTION:
             self.mails.append(Mail(report.pipeline, report.kind, report.message))
             return ReportCompleted(report.report, reported=True)

@@ -13,7 +13,7 @@ from zuul.layout.loader import parse_layout
 from zuul.model.layout import Layout
 
 FOLDER = Path(__file__).parents[1] / "fixtures" / "layouts"
-CONNECTIONS = {"gerrit": "gerrit", "smtp": "smtp"}
+CONNECTIONS = {"gerrit": "gerrit", "smtp": "smtp", "database": "sql", "failures": "sql"}
 
 #: changes the parsed YAML of a layout in place
 Edit = Callable[[dict[str, Any]], None]

@@ -14,6 +14,7 @@ from zuul.config.values import (
     SmtpConnectionConfig,
     SqlConnectionConfig,
 )
+from zuul.lib.addresses import parse_addresses
 from zuul.lib.fields import FALSE_WORDS, FieldReader
 from zuul.lib.ini import IniFile
 from zuul.lib.problems import Problem
@@ -130,6 +131,14 @@ def _parse_smtp(name: str, reader: FieldReader, warnings: list[Problem]) -> Smtp
         default_from=reader.text("default_from", "zuul"),
         default_to=reader.text("default_to", "zuul"),
     )
+    for key, addresses in (
+        ("default_from", config.default_from),
+        ("default_to", config.default_to),
+    ):
+        try:
+            parse_addresses(addresses)
+        except ValueError as error:
+            reader.complain(key, str(error))
     warnings += reader.unknown(_explain_unknown)
     return config
 

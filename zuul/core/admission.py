@@ -155,6 +155,7 @@ def _report_start(state: State, pipeline: Pipeline, item: QueueItem) -> None:
         return
     report = state.ids.new_id()
     state.reports[report] = OpenReport(item, ActionKind.START, final=False)
+    text = format_report(ActionKind.START, item, pipeline.config, state.options)
     state.emit(
         SendReport(
             report=report,
@@ -163,6 +164,7 @@ def _report_start(state: State, pipeline: Pipeline, item: QueueItem) -> None:
             change=item.change,
             source=pipeline.config.source,
             reporters=reporters,
-            message=format_report(ActionKind.START, item, pipeline.config, state.options),
+            message=text.message,
+            summary=text.summary,
         )
     )

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from zuul.model.brakes import Freeze, Hold
+from zuul.model.build import ReportedJob
 from zuul.model.build import SeriesItem as SeriesItem
 from zuul.model.change import Changeish, ChangeKey
 from zuul.model.layout import ActionKind, Precedence, ReportAction
@@ -88,6 +89,11 @@ class SendReport:
     #: set when the report is to merge the change: the change must then be re-checked, submitted by
     #: its exact revision, and the merged tree compared
     submit: TestedState | None = None
+    #: the message without job lines, and what those tell
+    summary: str = ""
+    jobs: tuple[ReportedJob, ...] = ()
+    #: `Z` + 32 hex digits; None: nothing was merged for the item
+    zuul_ref: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

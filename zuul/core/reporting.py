@@ -81,6 +81,7 @@ def _send(
         return None
     report = state.ids.new_id()
     state.reports[report] = OpenReport(item, kind, final=True)
+    text = format_report(shown, item, pipeline.config, state.options)
     state.emit(
         SendReport(
             report=report,
@@ -89,8 +90,11 @@ def _send(
             change=item.change,
             source=pipeline.config.source,
             reporters=reporters,
-            message=format_report(shown, item, pipeline.config, state.options),
+            message=text.message,
             submit=submit,
+            summary=text.summary,
+            jobs=text.jobs,
+            zuul_ref=item.build_set.zuul_ref,
         )
     )
     return report

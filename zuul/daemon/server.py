@@ -26,6 +26,7 @@ from zuul.daemon.heard import HeardKeeper, read_heard
 from zuul.daemon.inbox import Inbox
 from zuul.daemon.interest import LayoutInterest, WatchedChanges
 from zuul.daemon.observers import LogObserver, Observers, StatsObserver
+from zuul.daemon.reporters import make_reporters
 from zuul.daemon.scheduler_thread import SchedulerThread
 from zuul.daemon.state import take_events, write_events
 from zuul.daemon.times import TimeDatabase
@@ -116,8 +117,16 @@ class Server:
             report_options(config),
             self._start_uploads(config.swift),
         )
+        reporters = make_reporters(config.connections)
+        for reporter in reporters.values():
+            self._start(f"connection {reporter.name}", reporter)
         dispatcher = Dispatcher(
-            self._inbox.put, builds, merges, self._gerrits, self._gerrits, self.exited.set
+            self._inbox.put,
+            builds,
+            merges,
+            {**self._gerrits, **reporters},
+            self._gerrits,
+            self.exited.set,
         )
         thread = SchedulerThread(scheduler, self._inbox, dispatcher.dispatch)
         self._start("build driver", builds)

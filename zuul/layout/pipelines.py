@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
-from yaml.nodes import MappingNode, Node, SequenceNode
+from yaml.nodes import Node
 
 from zuul.layout.approvals import read_requirements
 from zuul.layout.context import Context
+from zuul.layout.reporters import read_reporters
 from zuul.layout.triggers import read_triggers
 from zuul.lib.yaml_fields import Fields
 from zuul.model.layout import (
@@ -21,7 +21,6 @@ from zuul.model.layout import (
     WindowConfig,
 )
 
-REPORTERS = ("gerrit", "smtp", "sql")
 MERGE_FAILED = (
     "Merge Failed.\n\nThis change or one of its cross-repo dependencies was unable to be"
     " automatically merged with the current state of its repository. Please rebase the change and"
@@ -107,41 +106,9 @@ def _read_actions(
     actions: dict[ActionKind, tuple[ReportAction, ...]] = {}
     for kind in ActionKind:
         node = fields.take(kind.value)
-        reporters = () if node is None else _read_reporters(context, node, source)
+        reporters = () if node is None else read_reporters(context, node, source)
         if reporters:
             actions[kind] = reporters
     if ActionKind.MERGE_FAILURE not in actions and ActionKind.FAILURE in actions:
         actions[ActionKind.MERGE_FAILURE] = actions[ActionKind.FAILURE]
     return actions
-
-
-def _read_reporters(context: Context, node: Node, source: str) -> tuple[ReportAction, ...]:
-    """`{connection: {parameters}}`, or the bare parameters of Zuul 1.3, which are Gerrit's."""
-    document = context.document
-    entries = document.fields(node, "a map of reporters")
-    values = [value for _, value in entries.values()]
-    if values and not any(isinstance(value, MappingNode | SequenceNode) for value in values):
-        if all(value.tag.endswith(":null") for value in values):
-            for _, value in entries.values():
-                document.complain(value, "has no value; expected the reporter's map, maybe {}")
-            return ()
-        context.check_connection(source, node, ("gerrit",))
-        return (ReportAction(source, _parameters(context, node, "gerrit")),)
-    reporters: list[ReportAction] = []
-    for name, (key, value) in entries.items():
-        driver = context.check_connection(name, key, REPORTERS)
-        reporters.append(ReportAction(name, _parameters(context, value, driver)))
-    return tuple(reporters)
-
-
-def _parameters(context: Context, node: Node, driver: str | None) -> dict[str, Any]:
-    """Gerrit's are labels and options and may be anything; the others have a few known keys."""
-    fields = Fields(context.document, node, "the reporter's map, maybe {}")
-    if driver == "smtp":
-        for key in ("to", "from", "subject", "connection"):
-            fields.text(key, "")
-        fields.finish()
-    elif driver == "sql":
-        fields.integer("score", 0, least=-(2**31))
-        fields.finish()
-    return {key: context.document.plain(value) for key, (_, value) in fields.all().items()}

@@ -132,6 +132,24 @@ class Build:
     parameters: Mapping[str, str | None] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, slots=True)
+class ReportedJob:
+    """A job and its build as a report shows them."""
+
+    name: str
+    #: ZUUL_UUID; None for a job that was never run
+    build: str | None
+    #: the build's result, or what the job's definition says instead
+    result: str
+    #: where the report links to; the job's name where there is nothing to link to
+    url: str
+    voting: bool
+    #: epoch seconds
+    started_at: float | None
+    ended_at: float | None
+    node_name: str | None
+
+
 class MergeState(Enum):
     """How far the ref of a build set is."""
 

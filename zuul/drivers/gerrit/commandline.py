@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from zuul.lib.text import clean_text
 from zuul.model.change import normalize_label
 
 #: bytes of a message; Gerrit's default limit for one comment is 16 KiB
@@ -44,22 +45,12 @@ def quote(word: str) -> str:
 
 def clean_message(text: str) -> str:
     """Text as Gerrit can keep it: no control characters or broken Unicode, bounded in size."""
-    lines = text.replace("\r\n", "\n")
-    cleaned = "".join(map(_clean_character, lines)).strip()
+    cleaned = clean_text(text).strip()
     data = cleaned.encode()
     if len(data) <= MAX_MESSAGE_BYTES:
         return cleaned
     kept = data[: MAX_MESSAGE_BYTES - len(_CUT.encode())].decode(errors="ignore")
     return kept + _CUT
-
-
-def _clean_character(character: str) -> str:
-    code = ord(character)
-    if character in "\n\t":
-        return character
-    if code < 0x20 or 0x7F <= code < 0xA0 or 0xD800 <= code < 0xE000:
-        return "\ufffd"
-    return character
 
 
 def spell_label(key: str, spellings: Mapping[str, str]) -> str:

@@ -1,0 +1,1 @@
+"""The database that keeps reports: tables, their migrations, the reporter."""
