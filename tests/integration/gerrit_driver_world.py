@@ -105,7 +105,12 @@ class World:
 
     @contextmanager
     def driver(
-        self, *, tuning: Tuning = QUICK, heard_until: float | None = None, **settings: Any
+        self,
+        *,
+        tuning: Tuning = QUICK,
+        heard_until: float | None = None,
+        same_server: frozenset[str] = frozenset(),
+        **settings: Any,
     ) -> Iterator[GerritDriver]:
         """Started, and listening unless the settings forbid it."""
         driver = GerritDriver(
@@ -113,6 +118,7 @@ class World:
             self.told.append,
             self.interest,
             self.branch_head,
+            same_server=same_server,
             heard_until=heard_until,
             tuning=tuning,
         )

@@ -1,5 +1,6 @@
 """zuul.conf: its values (values.py), how they are read (parser.py, connections.py)."""
 
+from zuul.config.connections import same_server
 from zuul.config.gearman import gearman_context
 from zuul.config.parser import parse_config, read_config
 from zuul.config.swift import SwiftConfig
@@ -33,4 +34,5 @@ __all__ = [
     "gearman_context",
     "parse_config",
     "read_config",
+    "same_server",
 ]

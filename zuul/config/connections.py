@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import MappingProxyType
 from urllib.parse import unquote, urlsplit
@@ -57,6 +57,23 @@ def parse_connections(
             connections[name] = _PARSERS[name](name, reader, warnings)
     secrets = [secret for each in connections.values() for secret in _secrets_of(each)]
     return MappingProxyType(connections), secrets
+
+
+def same_server(
+    this: GerritConnectionConfig, connections: Mapping[str, ConnectionConfig]
+) -> frozenset[str]:
+    """The other connections to the same Gerrit: a change of one is a change of all."""
+    return frozenset(
+        other.name
+        for other in connections.values()
+        if isinstance(other, GerritConnectionConfig)
+        and other.name != this.name
+        and (_address(other) == _address(this) or other.baseurl == this.baseurl)
+    )
+
+
+def _address(config: GerritConnectionConfig) -> tuple[str, int]:
+    return config.server.lower(), config.port
 
 
 def _unquote(name: str) -> str:

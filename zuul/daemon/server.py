@@ -16,6 +16,7 @@ from zuul.config import (
     ZuulConfig,
     gearman_context,
     read_config,
+    same_server,
 )
 from zuul.core.events import GracefulExitRequested, LayoutLoaded
 from zuul.core.messages import ReportOptions
@@ -107,6 +108,7 @@ class Server:
                     self._inbox.put,
                     self._interest,
                     merges,
+                    same_server=same_server(connection, config.connections),
                     heard_until=heard.get(connection.name),
                 )
         stats = Stats.from_environment()

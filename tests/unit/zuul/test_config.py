@@ -13,6 +13,7 @@ from zuul.config import (
     ZuulConfig,
     parse_config,
     read_config,
+    same_server,
 )
 from zuul.lib import logs
 from zuul.lib.problems import ConfigError
@@ -249,6 +250,13 @@ ca_file=/etc/ssl/ours.pem
     def test_the_name_may_be_quoted(self, header):
         assert list(self.connections(f"[{header}]\ndriver=smtp\n")) == ["x"]
 
+    def test_addresses_that_are_none(self):
+        text = "[connection mail]\ndriver=smtp\ndefault_from=a@\ndefault_to=a@b c\n"
+        assert complaints(SMALLEST + text) == [
+            "zuul.conf:7: connection mail.default_from: not a mail address: 'a@'",
+            "zuul.conf:8: connection mail.default_to: not a mail address: 'a@b c'",
+        ]
+
     def test_legacy_sections(self):
         text = "[gerrit]\nserver=g\nuser=z\n[smtp]\nserver=mail\nport=2525\n"
         connections = self.connections(text)
@@ -462,3 +470,29 @@ class TestReadConfig:
             read_config()
         (tmp_path / "zuul.conf").write_text(SMALLEST)
         assert read_config().source == str(tmp_path / "zuul.conf")
+
+
+def test_136_connections_to_one_server_know_each_other() -> None:
+    text = "".join(
+        f"[connection {name}]\ndriver=gerrit\nuser=zuul\n{options}\n"
+        for name, options in (
+            ("gerrit", "server=review.example.org"),
+            ("voter", "server=Review.example.org"),
+            ("alias", "server=review\nbaseurl=https://review.example.org"),
+            ("port", "server=review.example.org\nport=29419\nbaseurl=https://other.example.org"),
+            ("other", "server=other.example.org\nbaseurl=https://else.example.org"),
+        )
+    )
+    connections = parse(SMALLEST + text + "[connection smtp]\ndriver=smtp\n").connections
+    found = {
+        name: same_server(connection, connections)
+        for name, connection in connections.items()
+        if isinstance(connection, GerritConnectionConfig)
+    }
+    assert found == {
+        "gerrit": {"voter", "alias"},
+        "voter": {"gerrit"},
+        "alias": {"gerrit"},
+        "port": set(),
+        "other": set(),
+    }

@@ -75,11 +75,13 @@ class GerritDriver:
         interest: Interest,
         branch_head: BranchHead,
         *,
+        same_server: frozenset[str] = frozenset(),
         heard_until: float | None = None,
         tuning: Tuning | None = None,
     ) -> None:
-        """`heard_until`: epoch seconds of the last event an earlier process took in; what happened
-        since is made up at start. None: nothing is."""
+        """`same_server`: the other connections to this server. `heard_until`: epoch seconds of the
+        last event an earlier process took in; what happened since is made up at start. None:
+        nothing is."""
         self.name = config.name
         self._config = config
         tuning = tuning or Tuning()
@@ -123,6 +125,7 @@ class GerritDriver:
             self._connections.run,
             submitter,
             self._stopping,
+            same_server=same_server,
             threads=tuning.report_threads,
             first_pause_seconds=tuning.first_pause,
         )

@@ -49,10 +49,13 @@ class ReviewReporter:
         submitter: Submitter,
         stopping: threading.Event,
         *,
+        same_server: frozenset[str] = frozenset(),
         threads: int = REPORT_THREADS,
         first_pause_seconds: float = 1.0,
     ) -> None:
+        """`same_server`: the other connections to this server, whose changes are the same."""
         self._name = name
+        self._connections = same_server | {name}
         self._user = user
         self._queries = queries
         self._run = run
@@ -73,6 +76,12 @@ class ReviewReporter:
         change = request.change
         if not isinstance(change, Change):
             done(_not_reported(request, "Gerrit takes reports on changes only"))
+            return
+        if change.key.connection not in self._connections:
+            # Compat: Zuul 2 reported on whatever change has the same number here.
+            reason = f"change {change.key} is one of {change.key.connection}, not of {self._name}"
+            log.error("A report is for another server and is dropped: %s", reason)
+            done(_not_reported(request, reason))
             return
         what = f"{request.kind.value} report of {change.key}"
         try:
