@@ -71,6 +71,67 @@ def test_url_of_the_build_or_name_of_the_job_without_a_pattern() -> None:
     )
 
 
+def test_133_words_and_patterns_of_a_job_are_for_success_and_failure_alone() -> None:
+    words: dict[str, Any] = {"success_message": "YAY", "failure_message": "NAY"}
+    patterns = {"success_pattern": "http://good/{job.name}", "failure_pattern": "http://bad/{job}"}
+    jobs = tree(*(Job(name, **words, **patterns) for name in ("well", "ill", "gone", "odd")))
+    options = ReportOptions(url_pattern="http://any/{build.uuid}", report_times=False)
+    gate = Gate(check_config({"p": jobs}), options=options)
+    gate.upload(make_change(1))
+    uuids = {name: gate.build(f"{name} 1").build for name in ("gone", "odd")}
+    for name, result in (
+        *(("well", "SUCCESS"), ("ill", "FAILURE")),
+        *(("gone", "ABORTED"), ("odd", "Success")),
+    ):
+        gate.finish(f"{name} 1", result)
+    assert gate.reports[-1].message == (
+        "Build failed.\n\n"
+        "- http://good/well : YAY\n"
+        "- http://bad/ill : NAY\n"
+        f"- http://any/{uuids['gone']} : ABORTED\n"
+        f"- http://any/{uuids['odd']} : Success\n"
+    )
+
+
+def test_133_a_footer_follows_job_lines_after_a_blank_line_and_other_text_at_once() -> None:
+    def reports(**more: Any) -> list[str]:
+        gate = Gate(
+            gate_config({"p": tree("a")}, footer_message="FOOT\nER", **more),
+            options=ReportOptions(status_url="http://status", url_pattern="x"),
+        )
+        gate.conflicts.add("2")
+        gate.approve(make_change(1))
+        gate.start("a 1", number=0)
+        gate.finish("a 1")
+        gate.approve(make_change(2))
+        return [report.message for report in gate.reports]
+
+    assert reports(merge_failure_message="Sorry.") == [
+        "Starting gate jobs.\nhttp://status\nFOOT\nER",
+        "Build succeeded.\n\n- x : SUCCESS in 1s\n\nFOOT\nER",
+        "Starting gate jobs.\nhttp://status\nFOOT\nER",
+        "Sorry.\nFOOT\nER",
+    ]
+
+
+def test_138_what_a_database_is_told() -> None:
+    gate = check_gate(footer_message="FOOT")
+    gate.upload(make_change(1))
+    gate.finish("nv 1")
+    gate.finish("a 1", "FAILURE")
+    report = gate.reports[-1]
+    assert report.summary == "Build failed.\nFOOT"
+    assert report.zuul_ref is not None and report.zuul_ref.startswith("Z")
+    assert [(job.name, job.result, job.voting) for job in report.jobs] == [
+        ("a", "FAILURE", True),
+        ("b", "SKIPPED", True),
+        ("nv", "YAY", False),
+    ]
+    skipped = report.jobs[1]
+    assert (skipped.build, skipped.started_at, skipped.ended_at) == (None, None, None)
+    assert skipped.url == "http://logs/1/1/check/b/None"
+
+
 def test_durations() -> None:
     assert format_seconds(3.9) == "3s"
     assert format_seconds(123) == "2m 03s"
