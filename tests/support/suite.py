@@ -60,8 +60,10 @@ class Suite:
         environment: Mapping[str, str] | None = None,
         issue: Callable[[str], TlsFiles] | None = None,
         acl: str = "",
+        connections: str = "",
     ) -> None:
         """`gearman_port`: of a server that runs already; None: zuul-server starts its own.
+        `connections`: of zuul.conf, besides Gerrit's.
 
         `issue`: papers for `gearman`, `zuul`, `merger`, `worker` and `watcher`, who looks at the
         server's status; then `acl` is what each may do.
@@ -79,6 +81,7 @@ class Suite:
         self.environment = dict(environment or {})
         self._issue = issue
         self._acl = acl
+        self._connections = connections
         self.processes: dict[str, Process] = {}
         folder.mkdir(parents=True, exist_ok=True)
         self.layout_path.write_text(layout)
@@ -258,6 +261,7 @@ log_config = {self.log_config}
 state_dir = {self.folder / "state"}
 pidfile = {self.folder / "zuul.pid"}
 status_url = {self.url}/
+{self._connections}
 """ + self._connection()
 
     def _merger_conf(self, git_dir: Path, port: int) -> str:
