@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Container
+from functools import partial
 
 from nodepool.config.values import NodepoolConfig
 from nodepool.core.commands import Call
@@ -13,15 +14,13 @@ from nodepool.drivers.gearman import DemandWatch
 from nodepool.drivers.jenkins import TargetEdge
 from nodepool.drivers.nova import NovaProvider
 from nodepool.drivers.offers import Offers
+from nodepool.drivers.pace import TaskHook
 from nodepool.drivers.provider_edge import CloudEdge
 from nodepool.drivers.provider_keys import KeyRing
 from nodepool.drivers.ssh_edge import SshEdge
 from nodepool.drivers.ssh_hosts import HostKeys
 from nodepool.drivers.target_watch import TargetWatch
 from nodepool.drivers.zmq import BuildWatch
-
-#: of each API task: provider or target, task, seconds
-TaskHook = Callable[[str, str, float], None]
 
 
 class Edges:
@@ -30,7 +29,8 @@ class Edges:
 
     def __init__(self, inbox: Callable[[Event], None], on_task: TaskHook) -> None:
         keys, hosts = KeyRing(), HostKeys()
-        self._cloud = CloudEdge(inbox, NovaProvider, keys, on_created=hosts.expect)
+        make_provider = partial(NovaProvider, on_task=on_task)
+        self._cloud = CloudEdge(inbox, make_provider, keys, on_created=hosts.expect)
         self._ssh = SshEdge(inbox, keys, hosts, environment=os.environ)
         self._offers = Offers(inbox)
         self._target = TargetEdge(inbox, gearman=self._offers, on_task=on_task)

@@ -12,7 +12,8 @@ from nodepool.config.values import JenkinsConfig, TargetConfig
 from nodepool.core import commands, events
 from nodepool.core.events import Step
 from nodepool.drivers.offers import Offers
-from nodepool.drivers.target_jenkins import NoTurn, TargetJenkins, TaskHook
+from nodepool.drivers.pace import TaskHook
+from nodepool.drivers.target_jenkins import NoTurn, TargetJenkins
 from nodepool.errors import TargetError, TargetUnavailable
 from nodepool.model import MachineKey
 from zuul.lib.workers import Lanes, outcome_of

@@ -11,6 +11,7 @@ from nodepool.config.values import ProviderConfig
 from nodepool.drivers import nova_rows as rows
 from nodepool.drivers.nova_calls import Calls
 from nodepool.drivers.nova_finds import Finds
+from nodepool.drivers.pace import TaskHook
 from nodepool.drivers.provider import ServerRequest
 from nodepool.errors import (
     ProviderError,
@@ -31,9 +32,10 @@ CONSOLE_LINES = 1000
 class NovaProvider:
     """One account. See Provider for what the methods do."""
 
-    def __init__(self, config: ProviderConfig) -> None:
+    def __init__(self, config: ProviderConfig, on_task: TaskHook | None = None) -> None:
+        """`on_task` is told of each call, on any thread."""
         self._config = config
-        self._calls = Calls(config.name, config.cloud)
+        self._calls = Calls(config.name, config.cloud, on_task)
         self._finds = Finds(config.name, self._calls)
 
     def configure(self, config: ProviderConfig) -> None:
@@ -66,6 +68,7 @@ class NovaProvider:
         name = request.hostname
         try:
             return self._do(
+                "CreateServerTask",
                 f"create of {name}",
                 lambda: str(servers.create(name, image=base, flavor=flavor, **words).id),
             )
@@ -75,11 +78,15 @@ class NovaProvider:
 
     def delete_server(self, server_id: str) -> bool:
         servers = self._calls.nova.servers
-        return self._found(f"delete of {server_id}", lambda: servers.delete(server_id))
+        return self._found(
+            "DeleteServerTask", f"delete of {server_id}", lambda: servers.delete(server_id)
+        )
 
     def has_server(self, server_id: str) -> bool:
         get = self._calls.nova.client.get
-        return self._found(f"look at {server_id}", lambda: get(f"/servers/{server_id}"))
+        return self._found(
+            "GetServerTask", f"look at {server_id}", lambda: get(f"/servers/{server_id}")
+        )
 
     def list_servers(self) -> tuple[Server, ...]:
         public = frozenset(
@@ -107,11 +114,12 @@ class NovaProvider:
             links = body.get("servers_links") or ()
             return page, any(link.get("rel") == "next" for link in links)
 
-        return self._do("list of servers", ask)
+        return self._do("ListServersTask", "list of servers", ask)
 
     def console_log(self, server_id: str) -> str:
         servers = self._calls.nova.servers
         return self._do(
+            "GetConsoleTask",
             f"console of {server_id}",
             lambda: str(servers.get_console_output(server_id, CONSOLE_LINES)),
         )
@@ -125,7 +133,7 @@ class NovaProvider:
             _, body = get("/limits")
             return {k: int(v) for k, v in body["limits"]["absolute"].items()}
 
-        limits = self._do("limits", ask)
+        limits = self._do("GetLimitsTask", "limits", ask)
         return self._finds.room(limits, list(self._config.images.values()))
 
     # -- images ------------------------------------------------------------------------------------
@@ -134,7 +142,7 @@ class NovaProvider:
         found: list[CloudImage] = []
         url = f"/v2/images?limit={PAGE}"
         for _ in range(MOST_PAGES):
-            page, url = self._do("list of images", partial(self._image_page, url))
+            page, url = self._do("ListImagesTask", "list of images", partial(self._image_page, url))
             found += page
             if not url:
                 return tuple(found)
@@ -152,14 +160,20 @@ class NovaProvider:
         mark = {rows.MARK: rows.write_mark(owner), "image_type": "snapshot"}
         words = {**dict(meta), **mark}
         return self._do(
-            f"snapshot of {server_id}", lambda: str(servers.create_image(server_id, name, words))
+            "CreateImageTask",
+            f"snapshot of {server_id}",
+            lambda: str(servers.create_image(server_id, name, words)),
         )
 
     def delete_image(self, image_id: str) -> bool:
         url = f"/v2/images/{image_id}"
-        if not self._found(f"delete of image {image_id}", lambda: self._calls.image.delete(url)):
+        if not self._found(
+            "DeleteImageTask", f"delete of image {image_id}", lambda: self._calls.image.delete(url)
+        ):
             return True
-        return not self._found(f"look at image {image_id}", lambda: self._calls.image.get(url))
+        return not self._found(
+            "GetImageTask", f"look at image {image_id}", lambda: self._calls.image.get(url)
+        )
 
     # -- key pairs ---------------------------------------------------------------------------------
 
@@ -167,7 +181,11 @@ class NovaProvider:
         keypairs = self._calls.nova.keypairs
 
         def create() -> None:
-            self._do(f"create of key pair {name}", lambda: keypairs.create(name, public_key))
+            self._do(
+                "AddKeypairTask",
+                f"create of key pair {name}",
+                lambda: keypairs.create(name, public_key),
+            )
 
         try:
             create()
@@ -178,13 +196,16 @@ class NovaProvider:
 
     def delete_keypair(self, name: str) -> None:
         keypairs = self._calls.nova.keypairs
-        self._found(f"delete of key pair {name}", lambda: keypairs.delete(name))
+        self._found(
+            "DeleteKeypairTask", f"delete of key pair {name}", lambda: keypairs.delete(name)
+        )
 
     # -- floating IPs ------------------------------------------------------------------------------
 
     def list_addresses(self) -> tuple[FloatingIp, ...]:
         network = self._calls.network
         return self._do(
+            "ListFloatingIPsTask",
             "list of floating IPs",
             lambda: tuple(
                 rows.read_floating_ip(row)
@@ -207,7 +228,7 @@ class NovaProvider:
             row = network.post("/v2.0/floatingips", json={"floatingip": wanted}).json()
             return str(row["floatingip"]["id"]), str(row["floatingip"]["floating_ip_address"])
 
-        return self._do(f"floating IP for {server_id}", ask)
+        return self._do("CreateFloatingIPTask", f"floating IP for {server_id}", ask)
 
     def _port_of(self, server_id: str) -> str:
         ports = self._ports_of(server_id)
@@ -218,6 +239,7 @@ class NovaProvider:
     def _ports_of(self, server_id: str) -> list[str]:
         query = urlencode({"device_id": server_id})
         return self._do(
+            "ListPortsTask",
             f"ports of {server_id}",
             lambda: [
                 str(row["id"])
@@ -236,6 +258,7 @@ class NovaProvider:
         if only_unattached:
             try:
                 row = self._do(
+                    "GetFloatingIPTask",
                     f"look at floating IP {floating_ip}",
                     lambda: network.get(url).json()["floatingip"],
                 )
@@ -243,17 +266,21 @@ class NovaProvider:
                 return
             if row.get("port_id"):
                 return
-        self._found(f"delete of floating IP {floating_ip}", lambda: network.delete(url))
+        self._found(
+            "DeleteFloatingIPTask",
+            f"delete of floating IP {floating_ip}",
+            lambda: network.delete(url),
+        )
 
     # -- all calls ---------------------------------------------------------------------------------
 
-    def _do(self, what: str, call: Callable[[], T]) -> T:
-        return self._calls.do(what, call)
+    def _do(self, task: str, what: str, call: Callable[[], T]) -> T:
+        return self._calls.do(task, what, call)
 
-    def _found(self, what: str, call: Callable[[], object]) -> bool:
+    def _found(self, task: str, what: str, call: Callable[[], object]) -> bool:
         """False if the answer is a 404."""
         try:
-            self._do(what, call)
+            self._do(task, what, call)
         except ServerNotFound:
             return False
         return True

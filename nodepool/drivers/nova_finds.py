@@ -58,7 +58,7 @@ class Finds:
 
     def _known_flavors(self) -> tuple[Flavor, ...]:
         if self._flavors is None:
-            self._flavors = self._calls.do("list of flavors", self._ask_flavors)
+            self._flavors = self._calls.do("ListFlavorsTask", "list of flavors", self._ask_flavors)
         return self._flavors
 
     def _ask_flavors(self) -> tuple[Flavor, ...]:
@@ -106,6 +106,7 @@ class Finds:
         if name not in self._images:
             query = urlencode({"name": name})
             found = self._calls.do(
+                "FindImageTask",
                 f"image {name}",
                 lambda: self._calls.image.get(f"/v2/images?{query}").json()["images"],
             )
@@ -119,6 +120,7 @@ class Finds:
         if name not in self._networks:
             query = urlencode({"name": name})
             found = self._calls.do(
+                "FindNetworkTask",
                 f"network {name}",
                 lambda: self._calls.network.get(f"/v2.0/networks?{query}").json()["networks"],
             )

@@ -6,6 +6,8 @@ import threading
 import time
 from collections.abc import Callable
 
+#: told of each call that was made, on any thread: provider or target, task, seconds
+TaskHook = Callable[[str, str, float], None]
 FIRST_PAUSE, LONGEST_PAUSE = 0.5, 60.0
 #: of a cloud's Retry-After no more is believed
 LONGEST_RETRY_AFTER = 300.0

@@ -19,7 +19,7 @@ from nodepool.drivers.jenkins_rows import (
     reason_of,
     with_label,
 )
-from nodepool.drivers.pace import LONGEST_PAUSE, Pace
+from nodepool.drivers.pace import LONGEST_PAUSE, Pace, TaskHook
 from nodepool.errors import TargetError, TargetLacks, TargetUnavailable
 from zuul.lib.jenkins.errors import JenkinsError, JenkinsNotFound, JenkinsUnavailable
 from zuul.lib.jenkins.paths import computer_path, job_path
@@ -28,8 +28,6 @@ from zuul.lib.jenkins.session import Answer, JenkinsSession
 log = logging.getLogger("nodepool.Jenkins")
 
 T = TypeVar("T")
-#: told of each request: target, task, seconds
-TaskHook = Callable[[str, str, float], None]
 #: looks whether a node that was deleted has left, and seconds between two
 LOOKS, LOOK_SECONDS = 40, 0.25
 #: in the pane of the queue: a link for those who may, words for all whose language is English
@@ -89,7 +87,7 @@ class TargetJenkins:
     def survey(self, until: float | None = None) -> dict[str, Computer]:
         """All computers, in one request; never a part of them."""
         wanted = "displayName,idle,offline,temporarilyOffline,offlineCauseReason"
-        query = {"tree": f"computer[{wanted}]"}
+        query = {"tree": f"computer[{wanted}],totalExecutors"}
         found = self._do(
             "ListNodesTask", lambda: self._session.get_json("computer/api/json", query), until
         )

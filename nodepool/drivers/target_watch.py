@@ -8,7 +8,8 @@ from collections.abc import Callable, Mapping
 
 from nodepool.config.values import JenkinsConfig, TargetConfig
 from nodepool.core import events
-from nodepool.drivers.target_jenkins import TargetJenkins, TaskHook
+from nodepool.drivers.pace import TaskHook
+from nodepool.drivers.target_jenkins import TargetJenkins
 from nodepool.errors import TargetError
 from zuul.lib import clock
 from zuul.lib.workers import Loop

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -96,6 +97,23 @@ def test_a_server_from_its_create_to_its_404(
     edge.submit(commands.DeleteServer("sandbox", "no-such-server"))
     assert inbox.wait(events.ServerGone).server_id == "no-such-server"
     assert cloud.servers() == []
+
+
+def test_each_call_is_timed(config: ProviderConfig, inbox: Inbox, cloud: SandboxCloud) -> None:
+    tasks: list[tuple[str, str, float]] = []
+    provider = partial(NovaProvider, on_task=lambda *task: tasks.append(task))
+    edge = CloudEdge(inbox, provider, KeyRing(), list_every=0.05)
+    edge.configure({"sandbox": replace(config, pool=None)})
+    try:
+        edge.submit(commands.DeleteServer("sandbox", boot(edge, inbox)))
+        edge.submit(commands.DeleteServer("sandbox", "no-such-server"))
+        inbox.wait(events.ServerGone)
+    finally:
+        edge.stop()
+    named = {task for _, task, _ in tasks}
+    assert {"CreateServerTask", "DeleteServerTask", "ListServersTask", "FindImageTask"} <= named
+    assert {provider for provider, _, _ in tasks} == {"sandbox"}
+    assert all(0 < seconds < 30 for _, _, seconds in tasks)
 
 
 def test_calls_of_a_nodes_life_are_few(
