@@ -83,11 +83,13 @@ def node_form(call: RegisterNode, config: JenkinsConfig) -> dict[str, str]:
 def parse_computers(found: Mapping[str, Any]) -> dict[str, Computer]:
     """`computer/api/json` -> all computers by name. Raises TargetError for less than that.
 
-    A master lists itself, so that an empty list says that we may not see what there is.
+    An old master without executors does not list itself, so that there may be none.
     """
     rows = found.get("computer")
-    if not isinstance(rows, list) or not rows:
+    if not isinstance(rows, list):
         raise TargetError("shows no computers: a permission may be missing")
+    if not rows and found.get("totalExecutors") != 0:
+        raise TargetError("shows no computers, though there are executors")
     computers = {}
     for row in rows:
         if not isinstance(row, dict):

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
-import json
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import asyncssh
 import pytest
 
+from nodepool.config.values import JenkinsConfig
+from nodepool.core.commands import RegisterNode
+from nodepool.core.events import Computer
+from nodepool.drivers.target_jenkins import TargetJenkins
 from tests.contract.nova_site import wait_for
+from tests.integration.nodepool_targets import node_of
 from tests.sandbox.nova import SandboxCloud
 from tests.support.real_hudson import RealHudson, RealHudsonUnavailable
 from tests.support.services import unavailable
+from zuul.lib.secret import Secret
 
 pytestmark = [pytest.mark.real, pytest.mark.slow, pytest.mark.timeout(300)]
 
@@ -32,33 +38,15 @@ def hudson() -> Iterator[RealHudson]:
         master.close()
 
 
-def register(hudson: RealHudson, name: str, address: str, key_file: Path) -> None:
-    """As nodepool registers a node: one executor, one label, for tied jobs only, over SSH."""
-    node = {
-        "name": name,
-        "nodeDescription": "Dynamic single use bare label node",
-        "numExecutors": 1,
-        "remoteFS": HOME,
-        "labelString": "bare",
-        "mode": "EXCLUSIVE",
-        "type": "hudson.slaves.DumbSlave$DescriptorImpl",
-        "retentionStrategy": {"stapler-class": "hudson.slaves.RetentionStrategy$Always"},
-        "nodeProperties": {"stapler-class-bag": "true"},
-        "launcher": {
-            "stapler-class": "hudson.plugins.sshslaves.SSHLauncher",
-            "host": address,
-            "port": "22",
-            "username": "jenkins",
-            "password": "",
-            "privatekey": str(key_file),
-            "jvmOptions": "",
-        },
-    }
-    form = {"name": name, "type": str(node["type"]), "json": json.dumps(node)}
-    hudson.post("computer/doCreateItem", form)
+@pytest.fixture
+def target(hudson: RealHudson) -> Iterator[TargetJenkins]:
+    jenkins = TargetJenkins("main", JenkinsConfig(hudson.url, "nodepool", Secret("a-token")))
+    yield jenkins
+    jenkins.close()
 
 
-def test_it_builds_on_a_server(hudson: RealHudson, tmp_path: Path) -> None:
+def test_it_builds_on_a_server(hudson: RealHudson, target: TargetJenkins, tmp_path: Path) -> None:
+    """As nodepool does it: the node gets its label while it is connected, and keeps its agent."""
     key = asyncssh.generate_private_key("ssh-rsa", key_size=2048)
     key_file = tmp_path / "id_rsa"
     key_file.write_bytes(key.export_private_key("pkcs1-pem"))
@@ -73,9 +61,14 @@ def test_it_builds_on_a_server(hudson: RealHudson, tmp_path: Path) -> None:
         wait_for(lambda: nova.servers.get(server.id).status == "ACTIVE")
         address = cloud.server("bare-1").address
         assert address is not None
-        register(hudson, "bare-1", address, key_file)
+        node = node_of(ip=address, nodename="bare-1")
+        call = RegisterNode(node, None, "jenkins", str(key_file), HOME)
+        until = time.monotonic() + 60.0
+        target.create_node(call, until)
         computer = "computer/bare-1/api/json"
         wait_for(lambda: not hudson.get(computer)["offline"])
+        target.relabel_node("bare-1", "bare", call, until)
+        assert target.survey()["bare-1"] == Computer(idle=True, offline=False)
         hudson.post("job/on-a-node/build?delay=0sec")
         wait_for(lambda: [b for b in hudson.builds("on-a-node") if b["result"] == "SUCCESS"])
         (build,) = hudson.builds("on-a-node")
@@ -83,5 +76,7 @@ def test_it_builds_on_a_server(hudson: RealHudson, tmp_path: Path) -> None:
         assert (cloud.root_of("bare-1") / "opt/was-here").exists()
         assert (cloud.root_of("bare-1") / "home/jenkins/workspace/on-a-node").is_dir()
         server.delete()
-        wait_for(lambda: hudson.get(computer)["offline"])
+        wait_for(lambda: target.survey()["bare-1"].offline)
+        target.delete_node("bare-1", time.monotonic() + 60.0)
+        assert "bare-1" not in target.survey()
         wait_for(lambda: not cloud.servers())

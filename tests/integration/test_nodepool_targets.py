@@ -165,6 +165,18 @@ def test_what_is_not_there_counts_as_deleted_once_the_list_says_so(
     ]
 
 
+def test_the_last_node_of_a_master_without_executors(
+    edge: TargetEdge, inbox: Inbox, jenkins: SandboxJenkins
+) -> None:
+    """Old ones have an empty list then, which is whole all the same."""
+    jenkins.add_node("", executors=0)
+    edge.submit(register(NODE))
+    assert inbox.next() == events.Registered(NODE.id)
+    for _ in range(2):
+        edge.submit(unregister(NODE))
+        assert inbox.next() == events.Unregistered(NODE.id)
+
+
 @pytest.mark.parametrize(
     "knobs", [{"status": 404}, {"html": True}, {"truncate": 20}, {"status": 403}]
 )

@@ -87,13 +87,20 @@ class Rows(JobRows):
     def computers(self) -> Bean:
         table = {
             "busyExecutors": prop(lambda m: sum(len(n.running) for n in m.nodes.values())),
-            "computer": prop(lambda m: [self.computer(n) for n in m.nodes.values()], inline=True),
+            "computer": prop(
+                lambda m: [self.computer(n) for n in m.nodes.values() if self._is_listed(n)],
+                inline=True,
+            ),
             "displayName": const("Nodes" if self._modern else "nodes"),
             "totalExecutors": prop(
                 lambda m: sum(n.executors for n in m.nodes.values() if not n.is_offline)
             ),
         }
         return self._bean("hudson.model.ComputerSet", table, self._master)
+
+    def _is_listed(self, node: Node) -> bool:
+        """An old master without executors is none of its computers."""
+        return self._modern or bool(node.name) or node.executors > 0
 
     def computer(self, node: Node) -> Bean:
         kind = "slaves.SlaveComputer" if node.name else "model.Hudson$MasterComputer"

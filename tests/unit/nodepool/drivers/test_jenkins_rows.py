@@ -91,12 +91,18 @@ def test_computers() -> None:
     }
 
 
+def test_an_old_master_without_executors_or_nodes() -> None:
+    assert parse_computers({"computer": [], "totalExecutors": 0}) == {}
+
+
 @pytest.mark.parametrize(
     "found",
     [
         {},
         {"computer": None},
         {"computer": []},
+        {"computer": [], "totalExecutors": 2},
+        {"computer": {}, "totalExecutors": 0},
         {"computer": ["master"]},
         {"computer": [{"displayName": "n", "idle": True}]},
         {"computer": [{"displayName": "n", "idle": "yes", "offline": False}]},
