@@ -101,7 +101,8 @@ def start_site(tmp_path: Path) -> Iterator[Callable[..., Site]]:
 
     def start(gerrit: object, **options: object) -> Site:
         layout = str(options.pop("layout", LAYOUT))
-        suite = Suite(tmp_path / "suite", gerrit.endpoint, layout, JOBS, **options)  # type: ignore[attr-defined, arg-type]
+        options.setdefault("jobs", JOBS)
+        suite = Suite(tmp_path / "suite", gerrit.endpoint, layout, **options)  # type: ignore[attr-defined, arg-type]
         site = Site(gerrit, suite, tmp_path / "people")
         started.append(site)
         suite.start()
