@@ -169,7 +169,7 @@ def test_a_graceful_exit_waits_for_what_runs_and_keeps_what_comes_for_the_next_s
     site.expect_vote(waiting, "Verified +1")
 
 
-def test_signals_usr2_dumps_stacks_and_term_ends_within_seconds(
+def test_156_usr2_dumps_stacks_and_term_ends_within_seconds(
     sandbox: object, start_site: StartSite
 ) -> None:
     site = start_site(sandbox, workers=0)

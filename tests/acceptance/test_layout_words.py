@@ -15,8 +15,8 @@ from tests.support.processes import wait_for
 
 pytestmark = [pytest.mark.acceptance, pytest.mark.timeout(240)]
 
-#: notes when it begins and ends. `free` ends once two of its kind have run side by side, `first`
-#: once it may; all fail where there is a file `broken`
+#: notes when it begins and ends. `free` and `locked` end once two of `free` have run side by side,
+#: `first` once it may; all fail where there is a file `broken`
 _SCRIPT = """
 import os, sys, time
 notes, job = sys.argv[1:]
@@ -31,12 +31,12 @@ def wait(condition):
             sys.exit(3)
         time.sleep(0.05)
 note("begin")
-if job == "free":
+if job in ("free", "locked"):
     wait(lambda: open(notes).read().count("begin free") > 1)
 if job == "first":
     wait(lambda: os.path.exists(notes + ".go"))
-if job == "locked":
-    time.sleep(0.3)
+if job == "locked" and open(notes).read().count("begin locked") < 3:
+    time.sleep(1)
 note("end")
 sys.exit(os.path.exists(os.path.join(os.environ["ZUUL_PROJECT"], "broken")))
 """
@@ -130,7 +130,7 @@ def test_mutexes_holds_timers_and_disabled_pipelines(
         for name in ("free", "locked", "first", "tick")
     }
     site = start_site(
-        sandbox, layout=LAYOUT.replace("TIME", NEVER), jobs=jobs, mergers=1, workers=3
+        sandbox, layout=LAYOUT.replace("TIME", NEVER), jobs=jobs, mergers=1, workers=4
     )
     yard = Yard(site, notes)
     mutexes_have_one_holder(yard)

@@ -335,7 +335,7 @@ class TestReports:
         texts = [text for user, text in gerrit.messages(int(change.key.number)) if user == "zuul"]
         assert [text.split()[-1] for text in texts] == [str(n) for n in range(8)]
 
-    def test_text_on_stderr_is_no_failure(
+    def test_099_text_on_stderr_is_no_failure(
         self, world: World, gerrit: SandboxGerrit, driver: GerritDriver
     ) -> None:
         change = told_change(world, gerrit.upload(PROJECT, "A").number)

@@ -50,7 +50,7 @@ def start(folder: Path, *more: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-def test_a_daemon_lives_detached_and_leaves_nothing(tmp_path):
+def test_156_a_daemon_lives_detached_and_leaves_nothing(tmp_path):
     pidfile, made, heard = tmp_path / "zuul.pid", tmp_path / "made", tmp_path / "heard"
     assert start(tmp_path).returncode == 0
     eventually(lambda: made.exists() and made.read_text().count(" ") == 2)

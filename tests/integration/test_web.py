@@ -82,13 +82,13 @@ def fetch(server: WebServer, path: str, method: str = "GET", headers: dict | Non
 
 
 @pytest.mark.parametrize("path", ["/status", "/status.json", "/status.json?t=1"])
-def test_s135_both_names_give_the_document(server, path):
+def test_135_both_names_give_the_document(server, path):
     status, _, body = fetch(server, path)
     assert status == 200
     assert json.loads(body) == DOCUMENT
 
 
-def test_s134_headers(server):
+def test_134_headers(server):
     before = int(time.time())
     _, headers, body = fetch(server, "/status.json")
     assert headers["Content-Type"] == "application/json"
@@ -105,7 +105,7 @@ def test_s134_headers(server):
 
 
 @pytest.mark.parametrize(("change", "item"), [("1,1", ITEM), ("2,1", SECOND)])
-def test_s135_a_change_is_found(server, change, item):
+def test_135_a_change_is_found(server, change, item):
     status, headers, body = fetch(server, f"/status/change/{change}")
     assert (status, json.loads(body)) == (200, [item])
     assert headers["Access-Control-Allow-Origin"] == "*"
@@ -133,7 +133,7 @@ def test_an_unknown_change_is_an_empty_list(server):
         "//etc/passwd",
     ],
 )
-def test_s135_anything_else_is_not_found(server, path):
+def test_135_anything_else_is_not_found(server, path):
     status, _, body = fetch(server, path)
     assert status == 404
     assert b"import" not in body

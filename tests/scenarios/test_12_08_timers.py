@@ -109,7 +109,7 @@ def test_076_the_merger_is_brought_up_to_date_before_a_periodic_job(world: World
     assert world.history == EXPECTED_HISTORY
 
 
-def test_320_null_items_name_no_branch(world: World) -> None:
+def test_330_null_items_name_no_branch(world: World) -> None:
     """Contract 3.18 and 4; it has no entry in the catalogue."""
     world.reload(periodic("0 0 * * *"), BITROT)
     world.wait(86_400)
@@ -127,7 +127,7 @@ def test_320_null_items_name_no_branch(world: World) -> None:
     assert parameters["LOG_PATH"].startswith("periodic/project-bitrot-stable-old/")
 
 
-def test_321_a_pipeline_that_demands_votes_takes_no_timer_item(world: World) -> None:
+def test_331_a_pipeline_that_demands_votes_takes_no_timer_item(world: World) -> None:
     """Quirk 2.5 is fixed: in 2.6 the event is lost with an error."""
     world.reload(periodic("0 0 * * *", require={"open": True}), BITROT)
     world.wait(86_400)

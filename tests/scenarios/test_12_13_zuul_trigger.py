@@ -179,7 +179,7 @@ def test_067_what_has_merged_meanwhile_is_passed_over(world: World) -> None:
     assert world.saw("item_enqueued", pipeline="merge-check") == []
 
 
-def test_322_one_filter_for_both_events(world: World) -> None:
+def test_332_one_filter_for_both_events(world: World) -> None:
     """Quirk 2.4 is fixed: in 2.6 such a filter hears of parents alone."""
     world.reload(
         *merge_check(),
@@ -195,7 +195,7 @@ def test_322_one_filter_for_both_events(world: World) -> None:
     world.expect_reports(0, b, c)
 
 
-def test_323_no_new_items_while_the_process_exits(world: World) -> None:
+def test_333_no_new_items_while_the_process_exits(world: World) -> None:
     world.reload(*merge_check())
     a, b = world.change(files={"f": "a"}), world.change(files={"f": "b"})
     world.hold_builds()

@@ -280,6 +280,22 @@ ca_file=/etc/ssl/ours.pem
         assert connection.strip_branch_ref is False
         assert "Zuul 2 read any text as true" in warnings(SMALLEST + text)[0]
 
+    def test_157_the_drivers(self):
+        """Besides the built-in triggers `timer` and `zuul`, whose names nobody else may take."""
+        given = {
+            name: f"[connection {name}]\ndriver={name}\nserver=s\nuser=u\n"
+            for name in ("gerrit", "smtp", "sql", "timer", "zuul", "git", "nosuch")
+        }
+        refused = {
+            name: complaints(SMALLEST + text)[0]
+            for name, text in given.items()
+            if name not in ("gerrit", "smtp", "sql")
+        }
+        assert all("is a built-in trigger" in refused[name] for name in ("timer", "zuul"))
+        assert all("unknown driver" in refused[name] for name in ("git", "nosuch"))
+        for name in ("gerrit", "smtp", "sql"):
+            assert self.connections(given[name])[name].driver == name
+
     def test_mistakes(self):
         text = """\
 [connection a]

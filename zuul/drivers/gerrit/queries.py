@@ -289,9 +289,9 @@ def fetch_rows(runner: Runner, terms: str, name: str) -> list[Row]:
     """
     found: list[Row] = []
     skip = 0
-    resume = ""
+    resumed = ""
     for _ in range(MAX_PAGES):
-        command = build_query(terms + resume, skip=skip)
+        command = build_query(resumed or terms, skip=skip)
         result = runner.run(command, timeout_seconds=QUERY_SECONDS, idempotent=True)
         if result.exit_code != 0:
             raise DriverError(f"the query was refused: {result.reason}", connection=name)
@@ -304,8 +304,7 @@ def fetch_rows(runner: Runner, terms: str, name: str) -> list[Row]:
                 return found
             skip += len(page)
         elif page[-1].sort_key:
-            resume = f" resume_sortkey:{page[-1].sort_key}"
-            terms = terms if terms.startswith("(") else f"({terms})"
+            resumed = f"({terms}) resume_sortkey:{page[-1].sort_key}"
         else:
             return found
     log.warning("A query has more rows than are read connection=%s terms=%.200s", name, terms)

@@ -8,7 +8,7 @@ import pytest
 from zuul.daemon.times import JobTimes, TimeDatabase
 
 
-def test_152_154_the_estimate_is_the_mean_of_the_stored_successes() -> None:
+def test_154_the_estimate_is_the_mean_of_the_stored_successes() -> None:
     times = JobTimes()
     assert times.estimate_seconds() is None
     times.add(50, "SUCCESS")
@@ -33,7 +33,7 @@ def test_a_duration_longer_than_the_format_can_hold_is_stored_as_the_longest() -
     assert JobTimes.unpack(times.pack()).estimate_seconds() == 65535
 
 
-def test_packed_times_are_52_bytes_and_come_back_the_same() -> None:
+def test_154_packed_times_are_52_bytes_and_come_back_the_same() -> None:
     times = JobTimes()
     for seconds in range(1, 13):
         times.add(seconds, "SUCCESS" if seconds % 2 else "FAILURE")

@@ -39,7 +39,7 @@ def test_a_job_without_filters_always_applies(item: Changeish) -> None:
         ((".*",), NOTHING, False),
     ],
 )
-def test_branches(branches: tuple[str, ...], item: Changeish, applies: bool) -> None:
+def test_152_branches(branches: tuple[str, ...], item: Changeish, applies: bool) -> None:
     assert job_applies(Job("a", branches=patterns(*branches)), item) is applies
 
 
@@ -54,7 +54,7 @@ def test_branches(branches: tuple[str, ...], item: Changeish, applies: bool) -> 
         (NOTHING, False),
     ],
 )
-def test_78_files(item: Changeish, applies: bool) -> None:
+def test_78_152_files(item: Changeish, applies: bool) -> None:
     assert job_applies(Job("a", files=patterns("^x", ".*-requires")), item) is applies
 
 
@@ -79,7 +79,7 @@ def test_152_all_files_match_any(item: Changeish, skipped: bool) -> None:
     assert job_applies(Job("a", skip_if=(DOCS,)), item) is not skipped
 
 
-def test_79_all_parts_of_a_rule_must_match() -> None:
+def test_79_152_all_parts_of_a_rule_must_match() -> None:
     rule = SkipIf(Pattern("^org/p$"), Pattern("^master$"), patterns("^README$"))
     job = Job("a", skip_if=(rule,))
     assert not job_applies(job, change("README", COMMIT_MESSAGE))

@@ -168,7 +168,6 @@ COMMENTS = EventFilter("gerrit", frozenset({"comment-added", "patchset-created"}
         ({"approvals": {"verified": 1, "code-review": 2}}, True),
         ({"approvals": {"verified": 1, "code-review": 1}}, False),
         ({"approvals": {"workflow": 1}}, False),
-        ({"pipelines": patterns("gate")}, False),
     ],
 )
 def test_a_filter_is_an_and_of_its_keys(changes: dict[str, object], wanted: bool) -> None:
@@ -205,6 +204,9 @@ def test_121_parent_change_enqueued_names_the_parents_pipeline() -> None:
     event = TriggerEvent("zuul", "parent-change-enqueued", pipeline="gate")
     assert each.wants(event)
     assert not each.wants(replace(event, pipeline="check"))
+    both = replace(each, types=frozenset({"parent-change-enqueued", "project-change-merged"}))
+    assert both.wants(TriggerEvent("zuul", "project-change-merged"))
+    assert not both.wants(replace(event, pipeline=None))
 
 
 def test_a_filter_also_asks_for_the_changes_votes() -> None:

@@ -16,6 +16,7 @@ from zuul.drivers.gerrit.queries import (
     by_change_id,
     by_dependency,
     by_number,
+    by_project,
     fetch_rows,
     parse_page,
 )
@@ -59,7 +60,7 @@ def numbers(server: Server) -> list[str]:
     return [row.number for row in fetch_rows(server, "status:open", "gerrit")]
 
 
-def test_pages_by_count() -> None:
+def test_155_pages_by_count() -> None:
     server = Server(
         page(make_data(1), make_data(2), moreChanges=True), page(make_data(3), moreChanges=False)
     )
@@ -67,11 +68,18 @@ def test_pages_by_count() -> None:
     assert "-S 2" in server.commands[1] and "-S" not in server.commands[0].split()
 
 
-def test_pages_by_sort_key_of_servers_before_2_9() -> None:
+def test_155_pages_by_sort_key_of_servers_before_2_9() -> None:
     server = Server(page(make_data(1, sortKey="0a")), page(make_data(2, sortKey="0b")), page())
     assert numbers(server) == ["1", "2"]
     assert "(status:open) resume_sortkey:0a" in server.commands[1]
     assert "(status:open) resume_sortkey:0b" in server.commands[2]
+
+
+def test_155_pages_of_several_terms_by_sort_key() -> None:
+    server = Server(page(make_data(1, sortKey="0a")), page())
+    terms = f"{by_project('org/demo')} OR {by_number('7')}"
+    fetch_rows(server, terms, "gerrit")
+    assert f"({terms}) resume_sortkey:0a" in server.commands[1]
 
 
 def test_one_page_of_an_old_server_without_sort_keys() -> None:
