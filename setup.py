@@ -63,6 +63,7 @@ setup(
         "console_scripts": [
             "zuul-server = zuul.cmd.server:main",
             "zuul-merger = zuul.cmd.merger:main",
+            "zuul-cloner = zuul.cmd.cloner:main",
             "zuul = zuul.cmd.client:main",
             "gearman-plugin-shim = gearman_plugin_shim.cmd:main",
             "nodepool = nodepool.cmd.nodepool:main",

@@ -6,8 +6,12 @@ The docstring of a class is its default message; evidence is kept as attributes.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Final
 
 from zuul.lib.problems import ConfigError, Problem
+
+#: characters of a message that says what is wrong with a request
+MOST_TEXT: Final = 800
 
 
 class ZuulError(Exception):
@@ -62,6 +66,22 @@ class StreamError(DriverError):
 
 class MergerError(ZuulError):
     """The merger cannot do what was asked."""
+
+
+class RequestInvalid(MergerError):
+    """A name or value that arrived from outside cannot be used."""
+
+    def __init__(self, message: str) -> None:
+        # It quotes what it complains of, which may be as long as a packet.
+        super().__init__(message if len(message) <= MOST_TEXT else f"{message[:MOST_TEXT]}...")
+
+
+class CloneError(ZuulError):
+    """A project cannot be cloned as it was asked for."""
+
+    def __init__(self, message: str = "", *, project: str = "") -> None:
+        super().__init__(message)
+        self.project = project
 
 
 class RequestError(ZuulError):

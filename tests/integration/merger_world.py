@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from tests.integration.merger_histories import run_git
-from zuul.merger.git import Limits
+from zuul.lib.git import Limits
 from zuul.merger.merger import Merger, MergerSettings
 from zuul.merger.requests import MergeAnswer, MergeItem, MergeRequest, Origin, Prefetch
 from zuul.merger.ssh import SshLogin

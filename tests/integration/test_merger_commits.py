@@ -9,9 +9,9 @@ import pytest
 
 from tests.integration.merger_histories import ENVIRONMENT, run_git
 from tests.integration.merger_world import OriginRepo
+from zuul.lib.git import Git, Limits
 from zuul.merger.combine import Combined, Combiner
 from zuul.merger.commits import CommitWriter, Identity
-from zuul.merger.git import Git, Limits
 from zuul.model.layout import MergeMode
 
 pytestmark = pytest.mark.integration

@@ -17,10 +17,10 @@ from tests.integration.merger_histories import (
     run_git,
 )
 from zuul.errors import MergerError
+from zuul.lib.git import Git, Limits
 from zuul.merger.combine import Combined, Combiner
 from zuul.merger.commits import CommitWriter, Identity
 from zuul.merger.failures import CloneBroken
-from zuul.merger.git import Git, Limits
 from zuul.model.layout import MergeMode
 
 pytestmark = [pytest.mark.integration, pytest.mark.slow, pytest.mark.timeout(600)]

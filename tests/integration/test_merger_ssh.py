@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 from tests.integration.merger_world import OriginRepo, merger_world
+from zuul.lib.git_names import check_url
 from zuul.merger.failures import RequestInvalid
-from zuul.merger.names import check_url
 from zuul.merger.requests import MergeItem
 from zuul.merger.ssh import SshLogin, wrapper_path
 

@@ -69,7 +69,7 @@ CLIENTS: dict[str, tuple[str, ...]] = {
     "gear": ("zuul/lib/gearman",),
     "paramiko": ("zuul/drivers/gerrit", "nodepool/drivers/ssh"),
     "novaclient": ("nodepool/drivers/nova",),
-    "git": ("zuul/merger", "zuul/cloner"),
+    "git": ("zuul/lib/git.py",),
     "pygit2": ("zuul/merger",),
     "aiohttp": ("zuul/daemon", "zuul/lib/web", "nodepool/daemon"),
     "jenkins": ("zuul/lib/jenkins",),

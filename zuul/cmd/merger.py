@@ -12,9 +12,9 @@ from pathlib import Path
 from zuul import __version__
 from zuul.config import GerritConnectionConfig, Program, ZuulConfig, gearman_context, read_config
 from zuul.lib import logs
+from zuul.lib.git import forget_outer_repository
 from zuul.lib.problems import ConfigError
 from zuul.lib.process import AlreadyRunning, SignalQueue, dump_stacks, running
-from zuul.merger.git import forget_outer_repository
 from zuul.merger.merger import MergerSettings
 from zuul.merger.server import MergeServer
 from zuul.merger.ssh import SshLogin

@@ -11,9 +11,9 @@ from dataclasses import dataclass, field
 
 import pygit2
 
+from zuul.lib.git_names import names_fixed_commit
 from zuul.merger.failures import RefNotFound
 from zuul.merger.lru import Recently
-from zuul.merger.names import names_fixed_commit
 from zuul.merger.repo import Repo
 from zuul.merger.requests import MergeRequest, Origin
 

@@ -12,10 +12,10 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
+from zuul.lib.git import Git, GitResult, Limits
 from zuul.lib.logs import fields
 from zuul.merger.failures import CloneBroken
 from zuul.merger.fetch_view import FOLDER, FetchView
-from zuul.merger.git import Git, GitResult, Limits
 
 log = logging.getLogger("zuul.Repo")
 

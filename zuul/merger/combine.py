@@ -20,10 +20,10 @@ import pygit2
 from pygit2.enums import MergeFlag
 
 from zuul.errors import MergerError
+from zuul.lib.git import Git, GitResult, Limits
 from zuul.merger.ancestry import Ancestry, Bases
 from zuul.merger.commits import CommitWriter, merge_message
 from zuul.merger.failures import CloneBroken
-from zuul.merger.git import Git, GitResult, Limits
 from zuul.merger.trees import EMPTY_TREE, FOLDER, Entry, TreeMerge, TreeStore
 from zuul.model.layout import MergeMode
 

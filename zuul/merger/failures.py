@@ -2,20 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Final
+from zuul.errors import MergerError, RequestInvalid
 
-from zuul.errors import MergerError
-
-#: characters of an answer that says what is wrong with a request
-MOST_TEXT: Final = 800
-
-
-class RequestInvalid(MergerError):
-    """The request holds a name or value that cannot be used."""
-
-    def __init__(self, message: str) -> None:
-        # It quotes what it complains of, which may be as long as a packet.
-        super().__init__(message if len(message) <= MOST_TEXT else f"{message[:MOST_TEXT]}...")
+__all__ = ["CloneBroken", "OriginUnreachable", "RefNotFound", "RequestInvalid", "ResultsLost"]
 
 
 class RefNotFound(MergerError):

@@ -15,9 +15,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from zuul.errors import MergerError
+from zuul.lib.git import Git, GitResult, Limits
 from zuul.merger.failures import CloneBroken
 from zuul.merger.fetching import ALL_BRANCHES_AND_TAGS, FETCH, failure_of, parse_fetched
-from zuul.merger.git import Git, GitResult, Limits
 
 FOLDER = "zuul-fetch"
 

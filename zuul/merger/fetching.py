@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 
 from zuul.errors import MergerError
+from zuul.lib.git import GitResult
 from zuul.merger.failures import CloneBroken, OriginUnreachable, RefNotFound
-from zuul.merger.git import GitResult
 
 ALL_BRANCHES_AND_TAGS = ("+refs/heads/*:refs/heads/*", "+refs/tags/*:refs/tags/*")
 FETCH = (

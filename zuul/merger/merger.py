@@ -16,14 +16,14 @@ from typing import TypeVar
 import pygit2
 
 from zuul.errors import MergerError
+from zuul.lib.git import Git, GitProcesses, Limits
+from zuul.lib.git_names import PROTOCOLS
 from zuul.lib.logs import fields
 from zuul.merger.changes import Changes
 from zuul.merger.combine import Conflict
 from zuul.merger.commits import Identity
 from zuul.merger.failures import CloneBroken, ResultsLost
-from zuul.merger.git import Git, GitProcesses, Limits
 from zuul.merger.lru import Recently
-from zuul.merger.names import PROTOCOLS
 from zuul.merger.repo import Repo
 from zuul.merger.requests import (
     ConflictingItem,

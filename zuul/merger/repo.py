@@ -21,6 +21,7 @@ import pygit2
 from pygit2.enums import RepositoryOpenFlag
 
 from zuul.errors import MergerError
+from zuul.lib.git import Git, Limits
 from zuul.lib.logs import fields
 from zuul.merger.cloning import clone, origin_answers, remove_stale_locks
 from zuul.merger.combine import Combined, Combiner, Conflict
@@ -34,7 +35,6 @@ from zuul.merger.failures import (
 )
 from zuul.merger.fetch_view import FetchView, has_errors
 from zuul.merger.fetching import BranchClash
-from zuul.merger.git import Git, Limits
 from zuul.merger.requests import MergeItem, Origin
 from zuul.merger.upkeep import UpkeepPolicy, expire_refs, needs_packing, pack
 

@@ -10,8 +10,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from zuul.merger.failures import RequestInvalid
-from zuul.merger.names import (
+from zuul.lib.git_names import (
     PROTOCOLS,
     check_branch,
     check_project,
@@ -19,6 +18,7 @@ from zuul.merger.names import (
     check_url,
     check_zuul_ref,
 )
+from zuul.merger.failures import RequestInvalid
 from zuul.model.layout import MergeMode
 
 MAX_ITEMS = 20_000

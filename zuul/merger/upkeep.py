@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from zuul.errors import MergerError
+from zuul.lib.git import Git, GitResult, Limits
 from zuul.lib.logs import fields
-from zuul.merger.git import Git, GitResult, Limits
 
 log = logging.getLogger("zuul.Repo")
 

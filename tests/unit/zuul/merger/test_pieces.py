@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 
 from zuul.errors import MergerError
+from zuul.lib.git import GitResult
 from zuul.merger.commits import Identity, merge_message
 from zuul.merger.failures import CloneBroken, OriginUnreachable, RefNotFound
 from zuul.merger.fetching import BranchClash, failure_of, parse_fetched
-from zuul.merger.git import GitResult
 from zuul.merger.lru import Recently
 from zuul.merger.ssh import SshLogin, git_environment, host_key_advice, ssh_command
 

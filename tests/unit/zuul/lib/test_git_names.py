@@ -8,8 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from zuul.merger.failures import RequestInvalid
-from zuul.merger.names import (
+from zuul.lib.git_names import (
     check_branch,
     check_project,
     check_refspec,
@@ -17,6 +16,7 @@ from zuul.merger.names import (
     check_zuul_ref,
     names_fixed_commit,
 )
+from zuul.merger.failures import RequestInvalid
 
 
 @pytest.mark.parametrize(

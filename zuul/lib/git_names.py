@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection
 
-from zuul.merger.failures import RequestInvalid
+from zuul.errors import RequestInvalid
 
 MAX_NAME_BYTES = 1024
 MAX_COMPONENT_BYTES = 200

@@ -19,8 +19,8 @@ from typing import BinaryIO
 
 from git.cmd import Git as GitPython
 
+from zuul.lib.git_names import PROTOCOLS
 from zuul.lib.logs import fields
-from zuul.merger.names import PROTOCOLS
 
 log = logging.getLogger("zuul.Repo")
 
@@ -98,7 +98,7 @@ class Limits:
 
 
 class GitProcesses:
-    """The git processes of one merger; any thread may end them."""
+    """The git processes of one program; any thread may end them."""
 
     def __init__(self) -> None:
         self._running: set[subprocess.Popen[bytes]] = set()
