@@ -8,22 +8,35 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from textwrap import indent
 from typing import Any
 
+import requests
 from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 
 from tests.demo.guest import welcome
+from tests.demo.nodes import Nodes, why_not
 from tests.demo.review import Review, approve, explain_rejection, found_project, read_review
 from tests.demo.screen import draw
-from tests.demo.story import APP, CHANGES, LAYOUT, LIBRARY, START, Planned
+from tests.demo.story import (
+    APP,
+    CHANGES,
+    FUNCTIONS,
+    LABEL,
+    LAYOUT,
+    LIBRARY,
+    NO_FUNCTIONS,
+    START,
+    Planned,
+)
 from tests.sandbox.developer import Developer, Upload
 from tests.sandbox.gerrit import SandboxGerrit
-from tests.support.masters import TOKEN, USER, Masters
-from tests.support.processes import NotInTime
+from tests.support.masters import PASSWORD, TOKEN, USER, Masters
+from tests.support.processes import NotInTime, find_free_port
 from tests.support.suite import Suite
 
 #: nothing in the story takes this long
@@ -60,29 +73,38 @@ class Demo:
         self._console = console
         self._uploads: dict[str, Upload] = {}
         self._names: dict[str, str] = {}
+        self._nodes: Nodes | None = None
 
     def run(self, *, keep: bool) -> int:
         started = time.monotonic()
         say = self._console.print
         say("Starting a sandbox Gerrit, zuul-server, two zuul-mergers,")
-        say("two sandbox Jenkins masters, and the bridge in front of them ...")
+        say("two sandbox Jenkins masters, the bridge in front of them,")
+        lack = why_not()
+        if lack is None:
+            say("nodepoold, and a sandbox OpenStack that it takes servers from ...")
+        else:
+            say(f"and neither cloud nor nodepoold: here {lack}.")
+            say("[yellow]The masters build on executors of their own.[/yellow]")
         with SandboxGerrit(self._folder / "gerrit") as gerrit:
             self._endpoint = gerrit.endpoint
             founder = Developer(gerrit.endpoint, "zuul", self._folder / "founder")
             for project, files in START.items():
                 gerrit.create_project(project)
                 found_project(founder, project, files)
+            functions = FUNCTIONS if lack is None else NO_FUNCTIONS
+            (self._folder / "functions.py").write_text(functions)
             self._suite = Suite(self._folder, gerrit.endpoint, LAYOUT, _jobs(), workers=0)
-            self._masters = Masters(self._suite, _jobs())
+            self._start_masters(with_nodes=lack is None)
             try:
-                self._suite.start()
-                self._masters.start()
-                self._suite.wait_for_functions([f"build:{job}" for job in _jobs()])
-                say(f"The status page: [link={self._suite.url}/]{self._suite.url}/[/link]")
+                self._start()
                 self._play()
-                reviews = self._read_reviews()
-                passed = self._judge(reviews)
-                say(f"{time.monotonic() - started:.0f} s")
+                self._await_end_of_nodes()
+                passed = self._judge(self._read_reviews()) & self._judge_nodes()
+                verdict = (
+                    "It went as it must." if passed else "[red]It did not go as it must.[/red]"
+                )
+                say(f"{verdict} {time.monotonic() - started:.0f} s")
                 if keep:
                     self._stay()
             except NotInTime as late:
@@ -90,7 +112,32 @@ class Demo:
                 passed = False
             finally:
                 self._suite.stop()
+                if self._nodes is not None:
+                    self._nodes.stop()
         return 0 if passed else 1
+
+    def _start_masters(self, *, with_nodes: bool) -> None:
+        jobs = _jobs()
+        if not with_nodes:
+            self._masters = Masters(self._suite, jobs)
+            return
+        self._masters = Masters(self._suite, jobs, executors=0, label=LABEL)
+        self._nodes = Nodes(self._suite, self._masters, LABEL, find_free_port())
+
+    def _start(self) -> None:
+        """Until builds can be taken."""
+        say = self._console.print
+        starts = [self._suite.start, self._masters.start]
+        starts += [self._nodes.start] if self._nodes is not None else []
+        with ThreadPoolExecutor() as threads:
+            for start in [threads.submit(start) for start in starts]:
+                start.result()
+        say(f"The status page: [link={self._suite.url}/]{self._suite.url}/[/link]")
+        if self._nodes is not None:
+            say(f"The nodes: [link={self._nodes.url}/]{self._nodes.url}/[/link]")
+            title = "nodes: an image is made, servers of it boot and are given to the masters"
+            self._watch(title, self._nodes.are_ready)
+        self._suite.wait_for_functions([f"build:{job}" for job in _jobs()])
 
     def _play(self) -> None:
         developer = Developer(self._endpoint, "dev", self._folder / "dev")
@@ -123,7 +170,8 @@ class Demo:
         deadline = time.monotonic() + PATIENCE_SECONDS
         with Live(console=self._console, refresh_per_second=8, transient=False) as live:
             while not done():
-                live.update(draw(self._suite.status(), self._names))
+                nodes = self._nodes.rows() if self._nodes is not None else ()
+                live.update(draw(self._status(), self._names, nodes))
                 if time.monotonic() > deadline:
                     raise NotInTime(f"{title}: not done\n{self._suite.logs()}")
                 time.sleep(0.2)
@@ -131,9 +179,33 @@ class Demo:
             # Into a file rich writes one picture, and leaves its line open.
             self._console.print()
 
+    def _status(self) -> Mapping[str, Any]:
+        """Nothing, before the gate tells."""
+        try:
+            return self._suite.status()
+        except requests.RequestException:
+            return {}
+
     def _both_masters_build(self) -> bool:
-        """Or all is done already, on a fast machine."""
-        return self._masters.all_busy() or self._all_decided()
+        """Or all is done already, on a fast machine. With nodes that are marked as used up: what
+        is interrupted on one that is not could be built there again."""
+        if self._nodes is None:
+            return self._masters.all_busy() or self._all_decided()
+        busy = [
+            any(not row["idle"] and row["temporarilyOffline"] for row in rows.values())
+            for rows in map(self._masters.computers, self._masters.names)
+        ]
+        return all(busy) or self._all_decided()
+
+    def _await_end_of_nodes(self) -> None:
+        """Until those that were used are gone."""
+        nodes = self._nodes
+        if nodes is not None:
+            used = {build["builtOn"] for build in self._builds()}
+            self._watch("nodes: those that were used go", lambda: not used & nodes.names())
+
+    def _builds(self) -> list[dict[str, Any]]:
+        return [build for name in self._masters.names for build in self._masters.builds(name)]
 
     def _read_reviews(self) -> dict[str, Review]:
         return {
@@ -169,14 +241,31 @@ class Demo:
             if review.status != "MERGED":
                 why = explain_rejection(review, (USER, TOKEN))
                 self._console.print(f"Why {letter} was rejected:\n{indent(why, '  ')}", **_PLAIN)
-        verdict = "It went as it must." if passed else "[red]It did not go as it must.[/red]"
-        self._console.print(verdict)
         return passed
+
+    def _judge_nodes(self) -> bool:
+        """Whether each build had a node of its own, and no node is left that had one."""
+        nodes = self._nodes
+        if nodes is None:
+            return True
+        built_on = [build["builtOn"] for build in self._builds()]
+        used = set(built_on)
+        left = used & nodes.names()
+        waiting = sum(row["state"] == "ready" for row in nodes.rows())
+        self._console.print(
+            f"{len(built_on)} builds on {len(used)} nodes, each its own; {len(used - left)} of them"
+            f" are deleted, {waiting} others wait for the next builds."
+        )
+        return bool(used) and "" not in used and len(used) == len(built_on) and not left
 
     def _stay(self) -> None:
         guest = welcome(self._folder, self._endpoint, APP)
         words = guest.instructions(self._suite.url, "app_main.py")
         self._console.print(f"\n{words}", **_PLAIN)
+        pages = [f"  master {name}: {url}/" for name, url in self._masters.urls().items()]
+        pages += [f"  nodepool: {self._nodes.url}/"] if self._nodes is not None else []
+        told = [f"More to open (the masters take {USER} and {PASSWORD}):", *pages]
+        self._console.print("\n".join(told), **_PLAIN)
         try:
             while True:
                 time.sleep(3600)

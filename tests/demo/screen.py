@@ -1,8 +1,8 @@
-"""The queue as a live picture in the terminal, drawn from status.json."""
+"""The queue and the nodes as a live picture in the terminal, drawn from what the daemons tell."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from rich.console import Group, RenderableType
@@ -12,10 +12,21 @@ from rich.text import Text
 
 _STYLES = {"SUCCESS": "green", "FAILURE": "red", "SKIPPED": "dim", None: "cyan"}
 _BAR_WIDTH = 8
+#: what a node's state is called here, and looks like
+_STATES = {
+    "building": ("boots", "dim"),
+    "ready": ("ready", "green"),
+    "used": ("builds", "cyan"),
+    "delete": ("is deleted", "dim"),
+    "hold": ("held", "yellow"),
+}
 
 
-def draw(status: Mapping[str, Any], names: Mapping[str, str]) -> RenderableType:
-    """`status`: the document of /status.json; `names`: "N,P" -> what the story calls the change."""
+def draw(
+    status: Mapping[str, Any], names: Mapping[str, str], nodes: Sequence[Mapping[str, Any]] = ()
+) -> RenderableType:
+    """`status`: the document of /status.json; `names`: "N,P" -> what the story calls the change;
+    `nodes`: the rows of /node-list.json."""
     panels: list[RenderableType] = []
     for pipeline in status.get("pipelines", ()):
         tables = [
@@ -23,7 +34,24 @@ def draw(status: Mapping[str, Any], names: Mapping[str, str]) -> RenderableType:
         ]
         body = Group(*tables) if tables else Text("empty", style="dim")
         panels.append(Panel(body, title=pipeline["name"], title_align="left"))
+    if nodes:
+        panels.append(Panel(_draw_nodes(nodes), title="nodes", title_align="left"))
     return Group(*panels)
+
+
+def _draw_nodes(nodes: Sequence[Mapping[str, Any]]) -> Table:
+    table = Table.grid(padding=(0, 2))
+    for row in sorted(nodes, key=lambda each: int(each["id"])):
+        word, style = _STATES.get(row["state"], (row["state"], ""))
+        if row["state"] == "used":
+            word = f"builds {row['job'] or ''}"
+        table.add_row(
+            Text(row["nodename"], style=style),
+            Text(row["target"], style="dim"),
+            Text(word, style=style),
+            Text(row["age"].removeprefix("00:"), style="dim"),
+        )
+    return table
 
 
 def _draw_queue(queue: Mapping[str, Any], names: Mapping[str, str]) -> Table:

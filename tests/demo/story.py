@@ -85,7 +85,23 @@ CHANGES = (
     ),
 )
 
+#: the label of the nodes that builds run on
+LABEL = "worker"
+#: what the layout includes: each node for one build
+FUNCTIONS = """\
+def single_use(item, job, params):
+    params["OFFLINE_NODE_WHEN_COMPLETE"] = "1"
+"""
+#: the same where there are no nodes to use up
+NO_FUNCTIONS = """\
+def single_use(item, job, params):
+    pass
+"""
+
 LAYOUT = """\
+includes:
+  - python-file: functions.py
+
 pipelines:
   - name: check
     description: Every new patch set, on its own.
@@ -115,6 +131,8 @@ pipelines:
       gerrit: {Verified: -2}
 
 jobs:
+  - name: ^.*$
+    parameter-function: single_use
   - name: integration
     queue-name: acme
 

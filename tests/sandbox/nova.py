@@ -200,6 +200,9 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--ssh-port", type=int, default=22)
     parser.add_argument("--no-ssh", action="store_true", help="addresses only")
     parser.add_argument("--login-users", default="root", help="names with commas between")
+    parser.add_argument(
+        "--shared", type=Path, action="append", default=[], help="a folder that all servers see"
+    )
     options = parser.parse_args(arguments)
     times = Times(
         boot=options.boot_seconds,
@@ -217,6 +220,7 @@ def main(arguments: list[str] | None = None) -> int:
         ssh=not options.no_ssh,
         ssh_port=options.ssh_port,
         login_users=tuple(options.login_users.split(",")),
+        shared=tuple(options.shared),
     )
     with cloud:
         account = cloud.account()

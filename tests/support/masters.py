@@ -6,6 +6,7 @@ import shlex
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import requests
 import yaml
@@ -13,6 +14,8 @@ import yaml
 from tests.support.processes import ROOT, Process, find_free_port, wait_for
 from tests.support.suite import Suite
 
+#: what a master calls its own node
+OWN = "Built-In Node"
 USER, PASSWORD, TOKEN = "zuul", "password", "11aabbccddeeff00112233445566778899"
 
 
@@ -28,8 +31,10 @@ class Masters:
         urls: Mapping[str, str] | None = None,
         executors: int = 4,
         old: bool = False,
+        label: str | None = None,
     ) -> None:
-        """`urls`: masters, open to all, that run already and have the jobs; none are started."""
+        """`urls`: masters, open to all, that run already and have the jobs; none are started.
+        `label`: of nodes over SSH that somebody gives the masters; the jobs run there alone."""
         self.suite = suite
         self.names = () if urls is not None else tuple(names)
         self.zmq_port = find_free_port()
@@ -38,30 +43,37 @@ class Masters:
         self._urls = urls or {}
         self._executors = executors
         self._old = old
+        self._label = label
         self._folder = suite.folder / "masters"
         self._folder.mkdir(parents=True, exist_ok=True)
         self._setup = self._folder / "setup.yaml"
-        scripts = {name: {"script": self.script(argv)} for name, argv in jobs.items()}
+        scripts = {
+            name: {"script": self.script(argv), "labels": label} for name, argv in jobs.items()
+        }
         self._setup.write_text(yaml.safe_dump({"jobs": scripts}))
         self.conf_path = suite.folder / "shim.conf"
 
     def start(self) -> None:
-        for name in self.names:
-            self.start_master(name)
+        for process in [self._launch(name) for name in self.names]:
+            _await(process)
         self.start_bridge()
 
     def start_master(self, name: str) -> Process:
         """Also starts a stopped one again, on the same port and folder."""
+        process = self._launch(name)
+        _await(process)
+        return process
+
+    def _launch(self, name: str) -> Process:
         folder = self._folder / name
         known = folder.exists()
         command: list[object] = ["-m", "tests.sandbox.jenkins", "--dir", folder]
         command += ["--port", self.ports[name], "--executors", self._executors]
         command += ["--quiet-seconds", "0", "--user", f"{USER}:{PASSWORD}:{TOKEN}"]
         command += ["--old"] if self._old else []
+        command += ["--agents"] if self._label else []
         command += [] if known else ["--setup", self._setup]
-        process = self._run(f"jenkins-{name}", *command)
-        wait_for(lambda: '"port"' in process.log(), f"master {name}", 30, process.log)
-        return process
+        return self._run(f"jenkins-{name}", *command)
 
     def start_bridge(self) -> Process:
         self.conf_path.write_text(self._conf())
@@ -90,9 +102,32 @@ class Masters:
         return all(self._busy(name) for name in self.names)
 
     def _busy(self, name: str) -> int:
-        url = f"{self._url(name)}/computer/api/json"
-        answer = requests.get(url, auth=(USER, TOKEN), timeout=10)
-        return int(answer.json()["busyExecutors"])
+        return int(self._ask(name, "computer/api/json")["busyExecutors"])
+
+    def computers(self, name: str) -> dict[str, dict[str, Any]]:
+        """Of a master, but its own, by name."""
+        rows = self._ask(name, "computer/api/json")["computer"]
+        return {row["displayName"]: row for row in rows if row["displayName"] != OWN}
+
+    def builds(self, name: str) -> list[dict[str, Any]]:
+        """All that a master ran or runs: `job`, number, builtOn, building, result."""
+        tree = "jobs[name,builds[number,builtOn,building,result]]"
+        return [
+            {"job": job["name"], **build}
+            for job in self._ask(name, "api/json", tree=tree)["jobs"]
+            for build in job["builds"]
+        ]
+
+    def _ask(self, name: str, path: str, **query: str) -> dict[str, Any]:
+        url = f"{self._url(name)}/{path}"
+        answer = requests.get(url, query, auth=(USER, TOKEN), timeout=10)
+        answer.raise_for_status()
+        found: dict[str, Any] = answer.json()
+        return found
+
+    def urls(self) -> dict[str, str]:
+        """By name, without a slash at the end."""
+        return {name: self._url(name) for name in self.names}
 
     def _url(self, name: str) -> str:
         return f"http://127.0.0.1:{self.ports[name]}"
@@ -124,6 +159,10 @@ class Masters:
         ]
         sections += [f"[master {name}]\nurl = {url}\n" for name, url in self._urls.items()]
         return "\n".join(sections)
+
+
+def _await(master: Process) -> None:
+    wait_for(lambda: '"port"' in master.log(), master.name, 30, master.log)
 
 
 def _made(folder: Path) -> Path:

@@ -19,7 +19,7 @@ ZUUL_USER = "zuul"
 #: our own programs in full; the libraries' wire traffic drowns them
 LOGGING = """
 [loggers]
-keys = root,zuul,gerrit
+keys = root,zuul,gerrit,nodepool
 [handlers]
 keys = console
 [formatters]
@@ -34,6 +34,10 @@ handlers =
 [logger_gerrit]
 level = DEBUG
 qualname = gerrit
+handlers =
+[logger_nodepool]
+level = INFO
+qualname = nodepool
 handlers =
 [handler_console]
 class = StreamHandler
@@ -108,7 +112,9 @@ class Suite:
     def start_server(self) -> Process:
         self.conf_path.write_text(self._server_conf())
         self.conf_path.chmod(0o600)
-        return self._start("zuul-server", "-m", "zuul.cmd.server", "-c", self.conf_path, "-d")
+        return self.start_program(
+            "zuul-server", "-m", "zuul.cmd.server", "-c", self.conf_path, "-d"
+        )
 
     def start_merger(self, number: int) -> Process:
         git_dir = self.folder / f"merger-{number}" / "git"
@@ -131,11 +137,13 @@ class Suite:
             ],
             self.folder / "logs",
         )
-        return self._start(f"zuul-merger-{number}", "-m", "zuul.cmd.merger", "-c", conf, "-d")
+        return self.start_program(
+            f"zuul-merger-{number}", "-m", "zuul.cmd.merger", "-c", conf, "-d"
+        )
 
     def start_worker(self, number: int) -> Process:
         papers = self._issue("worker") if self._issue else None
-        return self._start(
+        return self.start_program(
             f"worker-{number}",
             "-m",
             "tests.sandbox.worker",
@@ -159,7 +167,7 @@ class Suite:
         """Until somebody serves all of these, and the gate has its layout."""
 
         def ready() -> bool:
-            for process in self.processes.values():
+            for process in list(self.processes.values()):
                 if process.popen.poll() is not None:
                     raise AssertionError(f"{process.name} ended\n{process.log()}")
             workers = self.gearman_workers()
@@ -207,7 +215,8 @@ class Suite:
     def logs(self) -> str:
         return "\n".join(f"== {p.name}\n{p.log()}" for p in self.processes.values())
 
-    def _start(self, name: str, *arguments: object) -> Process:
+    def start_program(self, name: str, *arguments: object) -> Process:
+        """A Python program beside the suite, stopped with it."""
         command = [sys.executable, *map(str, arguments)]
         process = Process.start(name, command, self.folder / "logs", self.environment)
         self.processes[name] = process
