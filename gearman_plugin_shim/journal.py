@@ -21,7 +21,7 @@ from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
 from gearman_plugin_shim.errors import JournalError
 from zuul.lib.logs import fields
-from zuul.lib.modes import refuse_writers
+from zuul.lib.modes import make_folder, refuse_writers
 from zuul.lib.secret import Secret
 
 log = logging.getLogger("zuul.ShimJournal")
@@ -154,7 +154,7 @@ def _engine(url: URL) -> Engine:
 
 def _make_private(file: Path) -> None:
     """Parameters of builds are kept in it: for its owner alone."""
-    file.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(file.parent)
     refuse_writers(file.parent, file)
     os.close(os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
     file.chmod(0o600)

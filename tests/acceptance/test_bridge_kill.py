@@ -26,6 +26,7 @@ from tests.sandbox.jenkins_process import JenkinsProcess
 from tests.support.processes import Process, wait_for
 from zuul.daemon.gearman_child import GearmanChild
 from zuul.lib.gearman import ClientJob, GearmanClient, Outcome
+from zuul.lib.modes import make_folder
 
 pytestmark = [pytest.mark.acceptance, pytest.mark.timeout(90)]
 
@@ -177,7 +178,7 @@ def test_kill_at_random_moments(
     seed = int(os.environ.get("BRIDGE_KILL_SEED", random.SystemRandom().randrange(1_000_000)))
     print(f"BRIDGE_KILL_SEED={seed}")  # shown if the test fails
     folder = tmp_path / "bridge"
-    folder.mkdir()
+    make_folder(folder)
     bridge = Bridge(folder, gearman_port, {name: each.url for name, each in masters.items()})
     submitter = Submitter(gearman_port)
     try:

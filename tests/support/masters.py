@@ -13,6 +13,7 @@ import yaml
 
 from tests.support.processes import ROOT, Process, find_free_port, wait_for
 from tests.support.suite import Suite
+from zuul.lib.modes import make_folder
 
 #: what a master calls its own node
 OWN = "Built-In Node"
@@ -166,5 +167,5 @@ def _await(master: Process) -> None:
 
 
 def _made(folder: Path) -> Path:
-    folder.mkdir(exist_ok=True)
+    make_folder(folder)
     return folder

@@ -26,6 +26,7 @@ from tests.sandbox.nova_process import CloudProcess
 from tests.support.gearman_admin import ask_status
 from tests.support.processes import Process, find_free_port, wait_for
 from zuul.lib.gearman import ClientJob, GearmanClient, Outcome, Priority
+from zuul.lib.modes import make_folder
 from zuul.lib.secret import Secret
 
 USER, PASSWORD, TOKEN = "nodepool", "password", "11aabbccddeeff00112233445566778899"
@@ -399,7 +400,7 @@ class NodepoolSite:
 
     def start_bridge(self) -> Process:
         conf = self.folder / "shim.conf"
-        (self.folder / "shim").mkdir(exist_ok=True)
+        make_folder(self.folder / "shim")
         sections = [
             f"[gearman]\nserver = 127.0.0.1\nport = {self.gearman_port}\n",
             f"[publisher]\nbind = tcp://127.0.0.1:{self.zmq_port}\n",

@@ -13,6 +13,7 @@ import yaml
 
 from tests.sandbox.endpoint import GerritEndpoint
 from tests.support.processes import Process, find_free_port, wait_for
+from zuul.lib.modes import make_folder
 from zuul.lib.tls import TlsFiles, client_context
 
 ZUUL_USER = "zuul"
@@ -118,7 +119,7 @@ class Suite:
 
     def start_merger(self, number: int) -> Process:
         git_dir = self.folder / f"merger-{number}" / "git"
-        git_dir.mkdir(parents=True, exist_ok=True)
+        make_folder(git_dir)
         port = find_free_port()
         conf = self.folder / f"merger-{number}.conf"
         conf.write_text(self._merger_conf(git_dir, port))

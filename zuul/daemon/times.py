@@ -16,6 +16,7 @@ from pathlib import Path
 from urllib.parse import quote, unquote
 
 from zuul.lib.logs import fields
+from zuul.lib.modes import make_folder
 from zuul.lib.workers import Loop
 
 log = logging.getLogger("zuul.TimeDatabase")
@@ -74,7 +75,7 @@ class TimeDatabase:
     def start(self) -> None:
         """Read all files and start the writer; creates the folder. Raises OSError, key named."""
         try:
-            self._folder.mkdir(parents=True, exist_ok=True)
+            make_folder(self._folder)
         except OSError as error:
             reason = error.strerror or str(error)
             raise OSError(f"{self._folder} cannot be made (zuul.state_dir): {reason}") from error

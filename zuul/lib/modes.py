@@ -39,6 +39,13 @@ def refuse_writers(*paths: Path) -> None:
         raise ConfigError(found)
 
 
+def make_folder(path: Path) -> None:
+    """Make `path` and what is missing above it, whatever the umask is. Raises OSError."""
+    missing = [folder for folder in (path, *path.parents) if not folder.exists()]
+    for folder in reversed(missing):
+        folder.mkdir(mode=0o755, exist_ok=True)
+
+
 def is_readable_by_others(path: Path) -> bool:
     """Raises OSError."""
     return bool(path.stat().st_mode & _OTHERS)

@@ -120,6 +120,8 @@ def running(
     there, and is its exit status 1. Raises AlreadyRunning or OSError at once.
     """
     if foreground:
+        # What a daemon writes is never for others to change, wherever it was started from.
+        os.umask(os.umask(DAEMON_UMASK) | DAEMON_UMASK)
         yield lambda: None
         return
     lock = PidFile(pidfile.absolute())

@@ -20,7 +20,7 @@ from typing import Any
 from zuul.errors import MergerError
 from zuul.lib.gearman import GearmanWorker, Reply, Task
 from zuul.lib.logs import fields
-from zuul.lib.modes import refuse_writers
+from zuul.lib.modes import make_folder, refuse_writers
 from zuul.lib.process import PidFile
 from zuul.lib.workers import Loop
 from zuul.merger.merger import Merger, MergerSettings
@@ -60,7 +60,7 @@ class MergeServer:
         ref_max_age_days: int | None = None,
         idle_seconds: float = IDLE_SECONDS,
     ) -> None:
-        settings.git_dir.mkdir(parents=True, exist_ok=True)
+        make_folder(settings.git_dir)
         refuse_writers(settings.git_dir)
         self._lock = PidFile(settings.git_dir / _LOCK)
         self._lock.acquire(timeout_seconds=0)

@@ -83,6 +83,7 @@ def test_errors_keep_the_password_and_the_rows_to_themselves(tmp_path: Path) -> 
     with pytest.raises(JournalError) as caught:
         Journal(Secret("nonsense://u:pa55@h/d"))
     assert "pa55" not in str(caught.value)
+    (tmp_path / "file").touch(0o600)
     (tmp_path / "file").write_text("this is no database, and long enough to be looked at" * 100)
     with pytest.raises(JournalError):
         Journal(Secret(f"sqlite:///{tmp_path / 'file'}"))

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import URL, Connection, Engine, make_url
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
-from zuul.lib.modes import refuse_writers
+from zuul.lib.modes import make_folder, refuse_writers
 from zuul.lib.secret import Secret
 from zuul.lib.sql.errors import DatabaseError
 
@@ -81,7 +81,7 @@ def _connect_args(url: URL, busy_seconds: float) -> dict[str, Any]:
 
 def _make_private(file: Path) -> None:
     """For its owner alone, as the originals' database server was."""
-    file.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(file.parent)
     refuse_writers(file.parent, file)
     os.close(os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
     file.chmod(0o600)

@@ -3,6 +3,8 @@
 import gzip
 import json
 
+import pytest
+
 from zuul.daemon.status_document import encode_status
 
 ITEM = {"id": "1,2", "project": "org/p", "jobs": [{"name": "unit"}]}
@@ -47,9 +49,14 @@ def test_no_tag_can_leave_a_script():
     assert b"\\u003c/script>" in body
 
 
-def test_an_item_that_json_cannot_hold_loses_its_jobs_only(caplog):
-    bad = {"id": "5,1", "jobs": [{"worker": {"extra": float("nan")}}]}
+@pytest.mark.parametrize(
+    "odd", [{"jobs": [{"worker": {"extra": float("nan")}}]}, {"owner": {"name": float("nan")}}]
+)
+def test_an_item_that_json_cannot_hold_loses_its_jobs_and_owner_only(caplog, odd):
+    bad = {"id": "5,1", "live": True, "owner": {"name": "Ann"}, "jobs": [], **odd}
     status = encode_status(document([ITEM, bad]), 0.0)
-    assert json.loads(status.change_body("5,1")) == [{"id": "5,1", "jobs": []}]
+    assert json.loads(status.change_body("5,1")) == [
+        {"id": "5,1", "live": True, "owner": None, "jobs": []}
+    ]
     assert json.loads(status.change_body("1,2")) == [ITEM]
     assert "cannot be shown change=5,1" in caplog.text
