@@ -83,7 +83,7 @@ class Daemon:
         self._loop.stop(HALT_SECONDS if at_once else STOP_SECONDS)
         if at_once:
             if self._duty is not None:
-                self._duty.halt()
+                self._duty.halt(HALT_SECONDS)
         else:
             self._leave()
         self._close()

@@ -15,7 +15,7 @@ from nodepool.core.ports import Switches
 from nodepool.daemon.inbox import Inbox
 from nodepool.daemon.node_stats import StatsObserver
 from nodepool.daemon.observers import LogObserver, Observers
-from nodepool.daemon.pool_thread import End, PoolThread, PoolView
+from nodepool.daemon.pool_thread import STOP_SECONDS, End, PoolThread, PoolView
 from nodepool.daemon.timers import CronTimer, PeopleWatch
 from nodepool.db.store import Store
 from zuul.lib.stats import Stats
@@ -101,11 +101,11 @@ class Duty:
         """Any thread."""
         return self._thread.request_view()
 
-    def halt(self) -> None:
+    def halt(self, timeout_seconds: float = STOP_SECONDS) -> None:
         """Write nothing and ask for nothing any more; calls under way are left to themselves, the
         rows know of them."""
         self._edges.close()
-        self._thread.stop()
+        self._thread.stop(timeout_seconds)
 
     def stop(self) -> None:
         """As halt, and end all threads."""

@@ -107,10 +107,10 @@ class PoolThread:
     def start(self) -> None:
         self._loop.start()
 
-    def stop(self) -> None:
+    def stop(self, timeout_seconds: float = STOP_SECONDS) -> None:
         self._inbox.close()
-        self._loop.stop(STOP_SECONDS)
-        self._answer_views()
+        if self._loop.stop(timeout_seconds):
+            self._answer_views()
 
     def request_view(self) -> Future[PoolView]:
         """The state between two events, as soon as the thread gets there. Any thread."""

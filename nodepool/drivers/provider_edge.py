@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import queue
+import time
 from collections.abc import Callable, Container, Hashable, Mapping
 from dataclasses import dataclass
 
@@ -27,6 +28,7 @@ log = logging.getLogger("nodepool.CloudEdge")
 #: calls of one provider that may be under way at once
 THREADS = 4
 MOST_WAITING = 20_000
+STOP_SECONDS = 10.0
 
 CloudCall = (
     commands.CreateServer
@@ -122,11 +124,13 @@ class CloudEdge:
             account.watch.expect(name in servers, name in images)
 
     def stop(self) -> None:
-        for account in self._accounts.values():
-            account.provider.close()
-        for account in self._accounts.values():
-            account.stop()
-        self._accounts = {}
+        """Within seconds: calls that are still under way are left to themselves."""
+        accounts, self._accounts = self._accounts, {}
+        for account in accounts.values():
+            account.stop(0.0)
+        deadline = time.monotonic() + STOP_SECONDS
+        for account in accounts.values():
+            account.stop(max(0.0, deadline - time.monotonic()))
 
     def submit(self, call: CloudCall) -> None:
         account = self._accounts.get(call.provider)
