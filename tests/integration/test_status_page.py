@@ -114,6 +114,9 @@ def test_the_page_shows_items_as_text(tmp_path):
     evil = document["pipelines"][0]["change_queues"][0]["heads"][0][0]
     evil |= {"project": "<b id=evil>org/evil</b>", "url": "javascript:alert(1)"}
     document["message"] = "Queue <i id=evil>only</i> mode<script>document.title='evil'</script>"
+    freeze = {"project": None, "reason": "<i id=evil>release", "since": 1_700_000_000_000}
+    document["pipelines"][0]["freezes"] = [freeze, freeze | {"project": "org/p"}]
+    evil["brake"] = "pipeline gate is frozen: <i id=evil>release"
     sample.document = lambda: document
     text = (
         "[gearman]\nserver=127.0.0.1\n[zuul]\nlayout_config=/l\n"
@@ -133,6 +136,10 @@ def test_the_page_shows_items_as_text(tmp_path):
     assert "&lt;b id=evil&gt;org/evil&lt;/b&gt;" in page
     assert "<b id=" not in page
     assert "<i id=" not in page
+    assert "Frozen since " in page
+    assert "org/p is frozen since " in page
+    assert "held" in page
+    assert page.count("&lt;i id=evil&gt;release") >= 2
     assert "<title>Zuul status</title>" in page
     assert "javascript:" not in page
     for item in document["pipelines"][1]["change_queues"][0]["heads"][0]:

@@ -27,6 +27,7 @@ ALLOWED: dict[str, tuple[str, ...]] = {
     ),
     "zuul.merger": ("zuul.model", "zuul.errors", "zuul.lib"),
     "zuul.cloner": ("zuul.model", "zuul.errors", "zuul.lib"),
+    "zuul.client": ("zuul.config", "zuul.errors", "zuul.lib"),
     "zuul.config": ("zuul.errors", "zuul.lib"),
     "zuul.errors": ("zuul.lib.problems",),
     "zuul.lib": ("zuul.lib", "zuul.errors"),

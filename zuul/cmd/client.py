@@ -10,6 +10,8 @@ from pathlib import Path
 
 from zuul import __version__
 from zuul.cmd.layout import add_layout, print_problems
+from zuul.cmd.requests import add_requests
+from zuul.errors import RequestError
 from zuul.lib.problems import ConfigError
 
 
@@ -22,6 +24,9 @@ def main(arguments: list[str] | None = None) -> int:
     except ConfigError as error:
         print_problems(error.problems)
         return 1
+    except RequestError as error:
+        print(error, file=sys.stderr)
+        return 1
     except BrokenPipeError:
         # the reader, `head` perhaps, has seen enough; Python flushes again on its way out
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -30,11 +35,12 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="zuul", description="Look into the gate.")
+    parser = argparse.ArgumentParser(prog="zuul", description="Steer the gate, and look into it.")
     parser.add_argument("-c", dest="config", type=Path, metavar="FILE", help="zuul.conf")
     parser.add_argument("-v", dest="verbose", action="store_true", help="log what is done")
     parser.add_argument("--version", action="version", version=f"Zuul version: {__version__}")
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
+    add_requests(commands)
     add_layout(commands)
     return parser
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from zuul.core.state import State
 from zuul.core.waiting import Waiting, find_wait
-from zuul.model.brakes import Freeze
+from zuul.model.brakes import Freeze, Hold
 from zuul.model.build import Build, MergeConflict
 from zuul.model.change import Changeish, Key
 from zuul.model.plan import JobPlan
@@ -70,6 +70,9 @@ class StatusSnapshot:
     reconfigured_at: float | None
     exiting: bool
     url_pattern: str | None
+    #: all of them, whatever the layout has
+    freezes: tuple[Freeze, ...]
+    holds: tuple[Hold, ...]
     pipelines: tuple[PipelineStatus, ...]
 
 
@@ -79,6 +82,8 @@ def take_snapshot(state: State, now: float) -> StatusSnapshot:
         reconfigured_at=state.reconfigured_at,
         exiting=state.exiting,
         url_pattern=state.options.url_pattern,
+        freezes=tuple(state.brakes.freezes.values()),
+        holds=tuple(state.brakes.holds.values()),
         pipelines=tuple(
             PipelineStatus(
                 name=pipeline.name,

@@ -11,10 +11,12 @@ from collections.abc import Callable, Mapping
 from typing import Protocol
 
 from zuul.core.commands import (
+    AnswerRequest,
     CancelBuild,
     Command,
     DescribeBuild,
     FindOpenChanges,
+    KeepBrakes,
     LaunchBuild,
     MergeChanges,
     SendReport,
@@ -56,6 +58,14 @@ class OpenChangesDriver(Protocol):
     def find_open(self, project: str, merged: ChangeKey) -> None: ...
 
 
+class RequestDriver(Protocol):
+    """Tells people what became of their requests."""
+
+    def keep(self, command: KeepBrakes) -> None: ...
+
+    def answer(self, command: AnswerRequest) -> None: ...
+
+
 class Dispatcher:
     """The core's hands."""
 
@@ -66,6 +76,7 @@ class Dispatcher:
         merges: MergeDriver,
         reporters: Mapping[str, Reporter],
         sources: Mapping[str, OpenChangesDriver],
+        requests: RequestDriver,
         on_stop: Callable[[], None],
     ) -> None:
         self._inbox = inbox
@@ -73,6 +84,7 @@ class Dispatcher:
         self._merges = merges
         self._reporters = reporters
         self._sources = sources
+        self._requests = requests
         self._on_stop = on_stop
 
     def dispatch(self, command: Command) -> None:
@@ -104,6 +116,10 @@ class Dispatcher:
                 ReportRun(command, self._reporters, self._inbox).start()
             case FindOpenChanges():
                 self._sources[command.connection].find_open(command.project, command.merged)
+            case KeepBrakes():
+                self._requests.keep(command)
+            case AnswerRequest():
+                self._requests.answer(command)
             case _:
                 self._on_stop()
 

@@ -7,6 +7,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
+from dataclasses import asdict, replace
 from typing import Any
 
 from zuul import __version__
@@ -14,7 +15,7 @@ from zuul.core.commands import Command
 from zuul.core.events import Event
 from zuul.core.scheduler import Scheduler
 from zuul.core.snapshot import StatusSnapshot
-from zuul.core.status import render
+from zuul.core.status import render, render_items
 from zuul.daemon.inbox import Inbox, QueueLengths
 from zuul.lib import clock
 from zuul.lib.workers import Loop, run_guarded
@@ -41,6 +42,17 @@ class Snapshot:
             trigger_queue_length=self._lengths.trigger,
             result_queue_length=self._lengths.result,
         )
+
+    def running_items(self) -> list[dict[str, Any]]:
+        """All items, as the client's running jobs. Compat: `report_url` ignores url_pattern."""
+        return render_items(replace(self._state, url_pattern=None), clock.now())
+
+    def brakes(self) -> dict[str, Any]:
+        """All freezes and holds, with who did it, as `zuul show brakes` has them."""
+        return {
+            "freezes": [asdict(freeze) for freeze in self._state.freezes],
+            "holds": [asdict(hold) for hold in self._state.holds],
+        }
 
 
 class SchedulerThread:

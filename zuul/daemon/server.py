@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Protocol
 
@@ -20,14 +21,17 @@ from zuul.config import (
 from zuul.core.events import GracefulExitRequested, LayoutLoaded
 from zuul.core.messages import ReportOptions
 from zuul.core.scheduler import Scheduler
+from zuul.daemon.audit import Audit
+from zuul.daemon.brake_file import read_brakes
+from zuul.daemon.desk import Desk
 from zuul.daemon.dispatcher import Dispatcher
 from zuul.daemon.gearman_child import GearmanChild
-from zuul.daemon.gearman_waits import Pause, sleep, wait_for_server, wait_for_workers
 from zuul.daemon.heard import HeardKeeper, read_heard
 from zuul.daemon.inbox import Inbox
 from zuul.daemon.interest import LayoutInterest, WatchedChanges
 from zuul.daemon.observers import LogObserver, Observers, StatsObserver
 from zuul.daemon.reporters import make_reporters
+from zuul.daemon.rpc import RpcListener
 from zuul.daemon.scheduler_thread import SchedulerThread
 from zuul.daemon.state import take_events, write_events
 from zuul.daemon.times import TimeDatabase
@@ -52,8 +56,14 @@ from zuul.model.upload import Upload
 
 log = logging.getLogger("zuul.Server")
 
+#: how long the start waits for the Gearman server to answer
+GEARMAN_SECONDS = 30.0
 #: how long the start waits for the login to swift
 SWIFT_SECONDS = 5.0
+#: how long workers of our own server have to come back after a restart, and how long no new one
+#: must have come
+WORKERS_SECONDS = 30.0
+STABLE_SECONDS = 5.0
 
 
 class _Part(Protocol):
@@ -67,17 +77,10 @@ class _Part(Protocol):
 class Server:
     """One zuul-server. Its parts are made in the order in which they start, and stop in reverse."""
 
-    def __init__(
-        self, config: ZuulConfig, *, layout: Path | None = None, pause: Pause = sleep
-    ) -> None:
-        """`layout`: instead of the one that zuul.conf names, until the next reconfiguration.
-
-        `pause` is what a start waits with; where it says that the process is to end, the start
-        does.
-        """
+    def __init__(self, config: ZuulConfig, *, layout: Path | None = None) -> None:
+        """`layout`: instead of the one that zuul.conf names, until the next reconfiguration."""
         self._config = config
         self._layout_path = layout
-        self._pause = pause
         self.exited = threading.Event()
         self._inbox = Inbox()
         self._interest = LayoutInterest(WatchedChanges())
@@ -85,10 +88,12 @@ class Server:
         self._gerrits: dict[str, GerritDriver] = {}
         self._gearman_child: GearmanChild | None = None
         self._timers = TimerDriver(self._inbox.put)
+        self._gearman_port = config.gearman.port
+        self._rpc: RpcListener | None = None
         self._started: list[tuple[str, Callable[[], object]]] = []
 
     def start(self) -> None:
-        """Raises ConfigError, OSError, StartInterrupted; `stop` cleans up what was started."""
+        """Raises ConfigError or OSError; `stop` then cleans up what was started."""
         config = self._config
         refuse_writers(config.zuul.state_dir)
         layout = self._read_layout(config)
@@ -102,16 +107,7 @@ class Server:
             check_registration=config.gearman.check_job_registration,
         )
         heard = read_heard(config.zuul.state_dir, clock.now())
-        for connection in config.connections.values():
-            if isinstance(connection, GerritConnectionConfig):
-                self._gerrits[connection.name] = GerritDriver(
-                    connection,
-                    self._inbox.put,
-                    self._interest,
-                    merges,
-                    same_server=same_server(connection, config.connections),
-                    heard_until=heard.get(connection.name),
-                )
+        self._make_gerrits(merges, heard)
         stats = Stats.from_environment()
         scheduler = Scheduler(
             RandomIds(),
@@ -123,12 +119,14 @@ class Server:
         reporters = make_reporters(config.connections)
         for reporter in reporters.values():
             self._start(f"connection {reporter.name}", reporter)
+        desk = Desk(config.zuul.state_dir)
         dispatcher = Dispatcher(
             self._inbox.put,
             builds,
             merges,
             {**self._gerrits, **reporters},
             self._gerrits,
+            desk,
             self.exited.set,
         )
         thread = SchedulerThread(scheduler, self._inbox, dispatcher.dispatch)
@@ -136,6 +134,7 @@ class Server:
         self._start("merge driver", merges)
         self._started.append(("saved events", self._save_held_events))
         self._start("scheduler", thread)
+        rpc = self._prepare_requests(desk, thread)
         self._install(layout)
         web = WebServer(config, thread)
         self._start("web server", web)
@@ -143,12 +142,36 @@ class Server:
         if heard and config.gearman_server.start:
             # Its workers lost their server with our last run: builds of what happened meanwhile
             # must not find them missing (contract zuul.md 5.2).
-            wait_for_workers(admin, self._pause)
+            wait_for_workers(admin)
         for driver in self._gerrits.values():
             self._start(f"connection {driver.name}", driver)
         self._replay_saved_events()
         self._start("timers", self._timers)
+        rpc.connect(config.gearman.server, self._gearman_port, gearman_context(config.gearman))
         log.info("zuul-server is up %s", fields(web=web.port))
+
+    def _make_gerrits(self, merges: GearmanMerges, heard: Mapping[str, float]) -> None:
+        connections = self._config.connections
+        for connection in connections.values():
+            if isinstance(connection, GerritConnectionConfig):
+                self._gerrits[connection.name] = GerritDriver(
+                    connection,
+                    self._inbox.put,
+                    self._interest,
+                    merges,
+                    same_server=same_server(connection, connections),
+                    heard_until=heard.get(connection.name),
+                )
+
+    def _prepare_requests(self, desk: Desk, thread: SchedulerThread) -> RpcListener:
+        """Have the desk open, and what people stopped stay so; nobody is listened to yet."""
+        state_dir = self._config.zuul.state_dir
+        rpc = RpcListener(self._inbox.put, desk, Audit(state_dir), thread, self._gerrits)
+        self._started.append(("RPC", rpc.stop))
+        self._start("desk", desk)
+        self._inbox.put(read_brakes(state_dir, clock.now()))
+        self._rpc = rpc
+        return rpc
 
     def stop(self) -> None:
         """End all threads within seconds; triggers that were held are saved."""
@@ -177,12 +200,13 @@ class Server:
             self._start("Gearman server", child)
             self._gearman_child = child
             port = child.port
+        self._gearman_port = port
         context = gearman_context(self._config.gearman)
         client = GearmanClient("zuul-server", host, port, ssl_context=context)
         self._started.append(("Gearman client", client.close))
         admin = AdminClient(host, port, ssl_context=context)
         self._started.append(("Gearman administration", admin.close))
-        if not wait_for_server(client, self._pause):
+        if not client.wait_connected(GEARMAN_SECONDS):
             log.warning("The Gearman server does not answer yet %s", fields(host=host, port=port))
         return client, admin
 
@@ -237,6 +261,8 @@ class Server:
 
     def _install(self, layout: Layout) -> None:
         self._interest.set_layout(layout)
+        if self._rpc is not None:
+            self._rpc.set_layout(layout)
         self._inbox.put(LayoutLoaded(layout, report_options(self._config)))
         self._timers.set_layout(layout)
 
@@ -264,6 +290,27 @@ class Server:
         saved = write_events(self._config.zuul.state_dir, [item.event for item in held])
         if saved:
             log.info("Events are saved for the next start %s", fields(events=saved))
+
+
+def wait_for_workers(
+    admin: AdminClient,
+    clock: Callable[[], float] = time.monotonic,
+    pause: Callable[[float], object] = time.sleep,
+) -> None:
+    """Until the set of functions has been the same for a while; not for ever."""
+    deadline = clock() + WORKERS_SECONDS
+    before: frozenset[str] = frozenset()
+    since = clock()
+    while clock() < min(deadline, since + STABLE_SECONDS):
+        pause(0.25)
+        try:
+            status = admin.status()
+        except OSError as error:
+            log.warning("The Gearman server does not tell its functions: %s", error)
+            continue
+        now = frozenset(name for name, function in status.items() if function.workers)
+        if now != before:
+            before, since = now, clock()
 
 
 def upload_defaults(config: SwiftConfig) -> Upload:

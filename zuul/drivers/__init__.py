@@ -11,7 +11,7 @@ from typing import Any, Protocol
 
 from zuul.core.commands import SendReport
 from zuul.core.events import Event, ReportCompleted
-from zuul.model.change import ChangeKey
+from zuul.model.change import Change, ChangeKey, Ref
 from zuul.model.layout import ReportAction
 from zuul.model.trigger import TriggerEvent
 
@@ -60,6 +60,23 @@ class Source(Connection, Protocol):
 
     def git_url(self, project: str) -> str:
         """Where a merger clones the project from."""
+        ...
+
+    def look_up(
+        self,
+        number: str,
+        patchset: str,
+        make: Callable[[tuple[Change, ...]], Event],
+        failed: Callable[[str], None],
+    ) -> None:
+        """A person asks for a change. What `make` makes of it and its relatives, the change first,
+        goes into the inbox; or `failed` is told why not. One of both, once; any thread.
+
+        Raises queue.Full."""
+        ...
+
+    def make_ref(self, project: str, ref: str, oldrev: str, newrev: str) -> Ref:
+        """A ref of this connection that moved; nobody is asked whether it did."""
         ...
 
     def refresh(self, keys: tuple[ChangeKey, ...]) -> None:

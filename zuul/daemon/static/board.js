@@ -93,6 +93,11 @@ export class Board {
       }
       title.after(about);
     }
+    for (const freeze of pipeline.freezes || []) {
+      const what = freeze.project ? `${freeze.project} is frozen` : "Frozen";
+      const since = new Date(freeze.since).toLocaleString();
+      section.append(make("p", "stopped", `${what} since ${since}: ${freeze.reason}`));
+    }
     section.append(...queues);
     if (queues.length === 0) {
       section.append(make("p", "empty", "Nothing here"));
@@ -198,6 +203,9 @@ function makeSummary(item) {
   first.append(make("span", "project", item.project));
   const name = item.id && item.id.length === 40 ? item.id.slice(0, 10) : item.id;
   first.append(item.id ? makeLink(item.url, name, "change") : make("span", "change", "timer"));
+  if (item.brake) {
+    first.append(make("span", "tag", "held"));
+  }
   const second = make("span", "line times");
   if (item.live) {
     second.append(makeJobBar(item.jobs));
@@ -252,6 +260,9 @@ function makeJobs(item) {
   }
   if (item.waiting) {
     list.append(make("li", "waits", `Waiting: ${item.waiting}`));
+  }
+  if (item.brake && item.brake !== item.waiting) {
+    list.append(make("li", "waits", `Will not merge yet: ${item.brake}`));
   }
   for (const job of item.jobs) {
     const state = jobState(job);

@@ -9,10 +9,10 @@ from __future__ import annotations
 import queue
 import threading
 from collections import OrderedDict
-from collections.abc import Hashable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass
 
-from zuul.core.events import ChangesRefreshed, TriggerReceived
+from zuul.core.events import ChangesRefreshed, Event, TriggerReceived
 from zuul.drivers import Inbox
 from zuul.lib.workers import Loop
 from zuul.model.change import Change, ChangeKey
@@ -21,6 +21,7 @@ from zuul.model.trigger import TriggerEvent
 MAX_REMEMBERED = 20_000
 
 Lane = Hashable
+MakeEvent = Callable[[tuple[Change, ...]], Event]
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +36,8 @@ class Delivery:
     changes: tuple[Change, ...] = ()
     #: when the server was asked, of each change (monotonic seconds)
     asked_at: Mapping[ChangeKey, float] | None = None
+    #: of a refresh that somebody asked for
+    make: MakeEvent = ChangesRefreshed
 
 
 class Deliverer:
@@ -70,7 +73,7 @@ class Deliverer:
         asked_at = delivery.asked_at or {}
         changes = tuple(self._take_newest(c, asked_at[c.key]) for c in delivery.changes)
         if delivery.event is None:
-            self._inbox(ChangesRefreshed(changes))
+            self._inbox(delivery.make(changes))
             return
         subject = changes[0] if changes else None
         self._inbox(TriggerReceived(delivery.event, subject, changes))

@@ -11,7 +11,7 @@ from typing import Any, Protocol
 from urllib.parse import quote
 
 from zuul.core.commands import SendReport
-from zuul.core.events import ReportCompleted
+from zuul.core.events import Event, ReportCompleted
 from zuul.drivers import BranchHead, Inbox, Interest
 from zuul.drivers.gerrit.connection import SshConnection, ThreadConnections
 from zuul.drivers.gerrit.hostkeys import SshConfig
@@ -23,7 +23,7 @@ from zuul.drivers.gerrit.stream import REF_UPDATED, Heard
 from zuul.drivers.gerrit.submit import MERGE_SECONDS, UNDECIDED_SECONDS, Submitter
 from zuul.drivers.gerrit.watcher import FIRST_PAUSE_SECONDS, MovedBranch, Watcher
 from zuul.errors import ZuulError
-from zuul.model.change import ChangeKey
+from zuul.model.change import Change, ChangeKey, Ref
 from zuul.model.layout import ReportAction
 from zuul.model.matching import ZERO_REVISION
 from zuul.model.trigger import Account, TriggerEvent
@@ -168,6 +168,18 @@ class GerritDriver:
         user, host = quote(self._config.user, safe=""), self._config.server
         address = f"[{host}]" if ":" in host else host
         return f"ssh://{user}@{address}:{self._config.port}/{quote(project, safe='/')}"
+
+    def look_up(
+        self,
+        number: str,
+        patchset: str,
+        make: Callable[[tuple[Change, ...]], Event],
+        failed: Callable[[str], None],
+    ) -> None:
+        self._source.look_up(number, patchset, make, failed)
+
+    def make_ref(self, project: str, ref: str, oldrev: str, newrev: str) -> Ref:
+        return self._source.make_ref(project, ref, oldrev, newrev)
 
     def refresh(self, keys: tuple[ChangeKey, ...]) -> None:
         self._source.refresh(keys)

@@ -12,12 +12,12 @@ import logging
 import queue
 import threading
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 from zuul.core.events import TriggerReceived
 from zuul.drivers import Inbox, Interest
 from zuul.drivers.gerrit.closure import Closure, Gathered
-from zuul.drivers.gerrit.delivery import Deliverer, Delivery, Lane
+from zuul.drivers.gerrit.delivery import Deliverer, Delivery, Lane, MakeEvent
 from zuul.drivers.gerrit.open_changes import OpenChanges
 from zuul.drivers.gerrit.queries import (
     Answer,
@@ -108,7 +108,7 @@ class EventSource:
         event = heard.event
         if event.type == REF_UPDATED:
             wanted = self._interest.wants(event)
-            self._inbox(TriggerReceived(event, self._make_ref(event) if wanted else None))
+            self._inbox(TriggerReceived(event, self._find_ref(event) if wanted else None))
         elif event.type not in CHANGE_EVENTS:
             self._inbox(TriggerReceived(event))
         else:
@@ -132,11 +132,21 @@ class EventSource:
             )
         else:
             wanted = self._interest.wants(event)
-            self._inbox(TriggerReceived(event, self._make_ref(event) if wanted else None))
+            self._inbox(TriggerReceived(event, self._find_ref(event) if wanted else None))
 
     def run_later(self, lane: Lane, work: Work, what: str) -> None:
         """Other work that waits, on a thread of the pool. Any thread. Raises queue.Full."""
         self._lanes.submit(lane, work, what)
+
+    def look_up(
+        self, number: str, patchset: str, make: MakeEvent, failed: Callable[[str], None]
+    ) -> None:
+        """Somebody asks for a change. Any thread. Raises queue.Full."""
+        self._lanes.submit(
+            ("asked", number),
+            lambda: self._look_up_once(number, patchset, make, failed),
+            f"request for {number},{patchset}",
+        )
 
     def refresh(self, keys: tuple[ChangeKey, ...]) -> None:
         """Any thread. Raises queue.Full."""
@@ -184,12 +194,14 @@ class EventSource:
             del self._submitted[lane]
             self._deliverer.delivered.pop(lane, None)
 
-    def _make_ref(self, event: TriggerEvent) -> Ref | None:
+    def _find_ref(self, event: TriggerEvent) -> Ref | None:
         if event.project is None or event.ref is None or event.newrev is None:
             return None
-        key = RefKey(self._name, event.project, event.ref, event.newrev)
-        url = f"{self._baseurl}/gitweb?p={event.project}.git;a=commitdiff;h={event.newrev}"
-        return Ref(key, event.oldrev or "0" * 40, url)
+        return self.make_ref(event.project, event.ref, event.oldrev or "0" * 40, event.newrev)
+
+    def make_ref(self, project: str, ref: str, oldrev: str, newrev: str) -> Ref:
+        url = f"{self._baseurl}/gitweb?p={project}.git;a=commitdiff;h={newrev}"
+        return Ref(RefKey(self._name, project, ref, newrev), oldrev, url)
 
     # -- the look-up threads -------------------------------------------------------------------
 
@@ -229,6 +241,19 @@ class EventSource:
             if gathered
             else Delivery(lane, event)
         )
+
+    def _look_up_once(
+        self, number: str, patchset: str, make: MakeEvent, failed: Callable[[str], None]
+    ) -> None:
+        """Without trying again: a person waits, and can."""
+        try:
+            known = self._queries.look_up([by_number(number)])
+            gathered = Closure(self._name, self._queries.look_up).gather(number, patchset, known)
+        except DriverError as error:
+            failed(str(error))
+        else:
+            delivery = Delivery(None, None, gathered.changes, gathered.asked_at, make)
+            self._deliverer.put(delivery)
 
     def _gather_event(self, heard: Heard) -> Gathered:
         event = heard.event

@@ -20,7 +20,7 @@ from zuul.lib.gearman.packets import PacketType
 from zuul.lib.gearman.queue import Priority, QueueTotals
 from zuul.lib.gearman.server import GearmanServer, ServerObserver
 from zuul.lib.gearman.session import TakenJob
-from zuul.lib.gearman.worker import BadArguments, GearmanWorker, Reply, Task, TaskFailed
+from zuul.lib.gearman.worker import BadArguments, GearmanWorker, Refused, Reply, Task, TaskFailed
 
 __all__ = [
     "AdminClient",
@@ -40,6 +40,7 @@ __all__ = [
     "PacketType",
     "Priority",
     "QueueTotals",
+    "Refused",
     "Reply",
     "ServerObserver",
     "TakenJob",

@@ -11,7 +11,8 @@
 
 Every job gets exactly one end: WORK_COMPLETE with what the function returned, or, when it raised,
 WORK_EXCEPTION with the text of the exception followed by WORK_FAIL (gear's servers end the job at
-the first, gearmand at the second). A function that wants WORK_FAIL alone raises TaskFailed.
+the first, gearmand at the second). A function that wants WORK_FAIL alone raises TaskFailed, one
+that says no raises Refused.
 """
 
 from __future__ import annotations
@@ -38,6 +39,10 @@ Function = Callable[["Task"], Reply]
 
 class BadArguments(ValueError):
     """The arguments of a job are not what the function takes."""
+
+
+class Refused(Exception):
+    """The job ends with WORK_EXCEPTION and this very text, then WORK_FAIL."""
 
 
 class TaskFailed(Exception):
@@ -163,7 +168,7 @@ class GearmanWorker:
 def _call(function: Function, task: Task) -> bytes | Exception:
     try:
         return _encoded(function(task))
-    except TaskFailed as failure:
+    except (TaskFailed, Refused) as failure:
         return failure
     except BadArguments as problem:
         log.error("Job refused function=%s unique=%s: %s", task.function, task.unique, problem)
@@ -179,7 +184,8 @@ def _report(job: AssignedJob, outcome: bytes | Exception) -> None:
         job.report(PacketType.WORK_COMPLETE, outcome)
         return
     if not isinstance(outcome, TaskFailed):
-        text = f"{type(outcome).__name__}: {outcome}"
+        is_plain = isinstance(outcome, Refused)
+        text = str(outcome) if is_plain else f"{type(outcome).__name__}: {outcome}"
         job.report(PacketType.WORK_EXCEPTION, text.encode(errors="replace"))
     job.report(PacketType.WORK_FAIL)
 

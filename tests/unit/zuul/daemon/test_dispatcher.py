@@ -4,9 +4,11 @@ from collections.abc import Callable
 from typing import Any
 
 from zuul.core.commands import (
+    AnswerRequest,
     CancelBuild,
     Command,
     FindOpenChanges,
+    KeepBrakes,
     LaunchBuild,
     MergeChanges,
     SendReport,
@@ -39,7 +41,7 @@ class Builds:
         if self._raises:
             raise ConnectionError("gone")
 
-    launch = cancel = describe = merge = update = _see
+    launch = cancel = describe = merge = update = keep = answer = _see
 
 
 class Reporter:
@@ -68,7 +70,8 @@ def run(command: Command, **drivers: Any) -> tuple[list[Event], Builds]:
     builds = drivers.pop("builds", Builds())
     stop = drivers.pop("stop", lambda: None)
     sources = drivers.pop("sources", {})
-    Dispatcher(events.append, builds, builds, drivers, sources, stop).dispatch(command)
+    dispatcher = Dispatcher(events.append, builds, builds, drivers, sources, builds, stop)
+    dispatcher.dispatch(command)
     return events, builds
 
 
@@ -88,7 +91,10 @@ def report(*connections: str, submit: bool = False) -> SendReport:
 
 
 def test_commands_reach_their_driver() -> None:
-    for command in (LAUNCH, CancelBuild("b"), MERGE, UPDATE):
+    for command in (
+        *(LAUNCH, CancelBuild("b"), MERGE, UPDATE),
+        *(KeepBrakes((), ()), AnswerRequest("r")),
+    ):
         events, builds = run(command)
         assert builds.seen == [command]
         assert events == []

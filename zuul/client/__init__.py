@@ -1,0 +1,1 @@
+"""What the `zuul` command does: asks zuul-server over Gearman, and shows what it answers."""
