@@ -1,0 +1,71 @@
+"""The nodepool command beside a nodepoold at work: what is asked for is done, and waited for."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from nodepool.cmd.nodepool import main
+from tests.support.nodepool_site import LABEL, NodepoolSite
+
+pytestmark = [pytest.mark.acceptance, pytest.mark.timeout(240)]
+
+
+class Desk:
+    """A person at the command line of a site."""
+
+    def __init__(self, site: NodepoolSite, capsys: pytest.CaptureFixture[str]) -> None:
+        self.site = site
+        self.said = ""
+        self._capsys = capsys
+
+    def rows(self, *words: object, status: int = 0) -> Any:
+        files = ["-c", str(self.site.yaml_path), "-s", str(self.site.secure_path)]
+        ended = main([*files, *map(str, words), "--json"])
+        out, self.said = self._capsys.readouterr()
+        assert ended == status, self.said
+        return json.loads(out) if out else None
+
+
+@pytest.fixture
+def desk(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Iterator[Desk]:
+    with NodepoolSite(tmp_path / "site") as site:
+        yield Desk(site, capsys)
+
+
+def test_a_day_of_an_operator(desk: Desk) -> None:
+    site = desk.site
+    (first,) = site.wait_for_nodes(1)
+
+    (old,) = desk.rows("image-list")
+    (new,) = desk.rows("image-update", "all", LABEL)
+    assert "is being built" in desk.said
+    assert new["id"] > old["id"]
+    assert new["state"] == "ready"
+    desk.rows("image-delete", old["id"], "--now")
+    assert [row["id"] for row in desk.rows("image-list")] == [new["id"]]
+
+    (row,) = desk.rows("hold", first.id, "--reason", "a look")
+    assert (row["state"], row["comment"]) == ("hold", "a look")
+    (second,) = site.wait_for_nodes(1)
+    states = {row["id"]: row["state"] for row in desk.rows("list")}
+    assert states == {first.id: "hold", second.id: "ready"}
+
+    assert desk.rows("alien-list") == []
+    site.cloud.call("add_foreign_server", "theirs")
+    assert [row["hostname"] for row in desk.rows("alien-list", "sandbox")] == ["theirs"]
+
+    desk.rows("delete", first.id, "--now")
+    assert desk.said.endswith(f"Node {first.id} is gone.\n")
+    assert {row["name"] for row in site.servers()} == {second.nodename, "theirs"}
+    assert set(site.jenkins_nodes("alpha")) == {second.nodename}
+
+    site.nodepoold.stop()
+    desk.rows("delete", second.id, "--now", status=1)
+    assert "No nodepoold runs; it is done when one does" in desk.said
+    site.start_nodepoold()
+    site.wait_until_gone([second.nodename])
