@@ -192,10 +192,11 @@ class Demo:
         if self._nodes is None:
             return self._masters.all_busy() or self._all_decided()
         busy = [
-            any(not row["idle"] and row["temporarilyOffline"] for row in rows.values())
-            for rows in map(self._masters.computers, self._masters.names)
+            [row for row in self._masters.computers(name).values() if not row["idle"]]
+            for name in self._masters.names
         ]
-        return all(busy) or self._all_decided()
+        used_up = all(rows and all(row["temporarilyOffline"] for row in rows) for rows in busy)
+        return used_up or self._all_decided()
 
     def _await_end_of_nodes(self) -> None:
         """Until those that were used are gone."""
