@@ -328,19 +328,22 @@ def test_nothing_of_a_repository_is_run(site: Site) -> None:
 def test_a_used_workspace_is_as_good_as_new(site: Site) -> None:
     add_stable(site, 1)
     origin = site.origins["org/project1"]
+    origin.commit("master", {".gitignore": "*.pyc\n"}, "ignore")
     origin.commit("gone", {"x": "x\n"}, "gone", parent=origin.head["master"])
     site.clone("org/project1")
     folder = site.workspace / "org/project1"
     run_git(folder, "checkout", "-q", "gone")
     (folder / "README").write_text("changed")
-    (folder / "new").write_text("x")
+    (folder / "new").mkdir()
+    for name in ("new/file", "module.pyc"):
+        (folder / name).write_text("x")
     (folder / ".git" / "index.lock").touch()
     run_git(origin.path, "update-ref", "-d", "refs/heads/gone")
     # a name that nests under that of the branch which was there
     origin.commit("gone/again", {"y": "y\n"}, "again", parent=origin.head["master"])
     site.clone("org/project1", branch="gone/again")
     assert site.heads("org/project1") == [origin.head["gone/again"]]
-    assert site.files("org/project1") == {"README", "y"}
+    assert site.files("org/project1") == {"README", ".gitignore", "y"}
     assert site.git("org/project1", "status", "--porcelain") == ""
     branches = site.git("org/project1", "for-each-ref", "--format=%(refname:short)", "refs/heads")
     assert branches.split() == ["gone/again", "master", "stable/havana"]
