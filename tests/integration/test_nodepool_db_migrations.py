@@ -16,6 +16,7 @@ from nodepool.db.schema import DAEMON, METADATA
 from nodepool.errors import StoreError
 from nodepool.model import NodeState, Presence
 from tests.integration.nodepool_store_world import Site
+from tests.support.databases import DatabaseServer
 from zuul.lib.secret import Secret
 
 
@@ -107,3 +108,35 @@ def test_the_file_is_for_its_owner_alone(tmp_path: Path) -> None:
 def test_the_daemons_row_is_one(site: Site) -> None:
     with site.database.read() as connection:
         assert connection.scalar(sa.select(sa.func.count()).select_from(DAEMON)) == 1
+
+
+@pytest.mark.real
+@pytest.mark.parametrize(
+    "statement", ["position", "IF NOT EXISTS nodepool_daemon", "INSERT INTO nodepool_daemon"]
+)
+def test_a_daemon_that_was_killed_on_its_way_leaves_the_rest_to_the_next(
+    mariadb: DatabaseServer, statement: str
+) -> None:
+    """The others undo what they began."""
+
+    class Killed(Exception):
+        pass
+
+    def kill(conn: object, cursor: object, text: str, *rest: object) -> None:
+        if statement in " ".join(text.split()):
+            raise Killed
+
+    with mariadb.database() as url:
+        database = Database(Secret(url))
+        sa.event.listen(sa.Engine, "before_cursor_execute", kill)
+        try:
+            with pytest.raises(Killed):
+                database.migrate()
+        finally:
+            sa.event.remove(sa.Engine, "before_cursor_execute", kill)
+            database.close()
+        site = Site(url)
+        try:
+            test_migrations_arrive_at_the_schema(site)
+        finally:
+            site.database.close()

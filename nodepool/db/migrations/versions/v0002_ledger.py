@@ -1,6 +1,9 @@
 """What the ledger needs besides: presence of each machine, the daemon's row, people's requests.
 
 Rows of Nodepool 0.x are taken over: a machine with a cloud's id exists, one without was asked for.
+
+MariaDB commits each change of a table. So a daemon that was killed on the way leaves some of them
+made, and the next one makes the others.
 """
 
 from __future__ import annotations
@@ -20,17 +23,17 @@ _READY = 2
 
 def upgrade() -> None:
     _add("node", "presence", "floating_ip")
-    op.add_column("node", sa.Column("image_id", sa.Integer))
-    op.add_column("node", sa.Column("registered", sa.Boolean))
-    op.add_column("node", sa.Column("job_name", sa.Text))
-    op.add_column("node", sa.Column("delete_at", sa.Double))
-    op.add_column("node", sa.Column("written_state", sa.Integer))
-    op.add_column("subnode", sa.Column("position", sa.Integer))
+    _add_column("node", sa.Column("image_id", sa.Integer))
+    _add_column("node", sa.Column("registered", sa.Boolean))
+    _add_column("node", sa.Column("job_name", sa.Text))
+    _add_column("node", sa.Column("delete_at", sa.Double))
+    _add_column("node", sa.Column("written_state", sa.Integer))
+    _add_column("subnode", sa.Column("position", sa.Integer))
     _add("subnode", "presence", "floating_ip")
     _add("snapshot_image", "server_presence", "server_hostname", "server_ip")
     _add("snapshot_image", "server_ip_private", "server_floating_ip", "presence", "keypair")
-    op.add_column("snapshot_image", sa.Column("proven", sa.Boolean))
-    op.add_column("snapshot_image", sa.Column("failures", sa.Integer))
+    _add_column("snapshot_image", sa.Column("proven", sa.Boolean))
+    _add_column("snapshot_image", sa.Column("failures", sa.Integer))
     op.create_table(
         "image_request",
         sa.Column("id", sa.Integer, primary_key=True),
@@ -38,6 +41,7 @@ def upgrade() -> None:
         sa.Column("provider_name", sa.String(255)),
         sa.Column("image_name", sa.String(255)),
         sa.Column("image_id", sa.Integer),
+        if_not_exists=True,
         **_OPTIONS,
     )
     daemon = op.create_table(
@@ -49,6 +53,7 @@ def upgrade() -> None:
             sa.Column(name, sa.Integer, nullable=False)
             for name in ("token", "beat", "serial", "last_node", "last_image")
         ),
+        if_not_exists=True,
         **_OPTIONS,
     )
     connection = op.get_bind()
@@ -76,7 +81,13 @@ def upgrade() -> None:
 
 def _add(table: str, *names: str) -> None:
     for name in names:
-        op.add_column(table, sa.Column(name, sa.String(255)))
+        _add_column(table, sa.Column(name, sa.String(255)))
+
+
+def _add_column(table: str, column: sa.Column[Any]) -> None:
+    known = sa.inspect(op.get_bind()).get_columns(table)
+    if column.name not in [each["name"] for each in known]:
+        op.add_column(table, column)
 
 
 def _take_over(
