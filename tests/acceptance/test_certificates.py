@@ -7,6 +7,7 @@ import os
 import signal
 from collections.abc import Callable
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 
@@ -62,12 +63,27 @@ def test_changes_merge_and_strangers_do_nothing(
     site.expect_merged(change)
     site.expect_idle()
 
+    secrets_are_nowhere(site)
+
     # Who is taken from the list is out at once, without a restart.
     site.suite.acl_path.write_text(ACL.replace("[worker]", "[nobody]"))
     site.suite.processes["zuul-server"].send(signal.SIGHUP)
     wait_for(
         lambda: site.suite.gearman_workers().get("build:unit") == 0, "an end of the registration"
     )
+
+
+def secrets_are_nowhere(site: Site) -> None:
+    """Not in what the programs wrote, told the builds or show, but for their configuration."""
+    password = site.endpoint.identity("zuul").http_password
+    keys = [site.endpoint.identity("zuul").key_file.read_text().splitlines()[1]]
+    secrets = [text.encode() for text in (password, quote(password, safe=""), *keys)]
+    folder = site.suite.folder
+    files = [path for path in folder.rglob("*") if path.is_file() and path.suffix != ".conf"]
+    assert any(path.name == "zuul-server.log" for path in files)
+    shown = [path.read_bytes() for path in files]
+    shown += [json.dumps(site.suite.status()).encode()]
+    assert [secret for secret in secrets for text in shown if secret in text] == []
 
 
 def forge_builds(port: int, papers: TlsFiles) -> None:

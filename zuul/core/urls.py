@@ -18,6 +18,8 @@ from zuul.model.change import Changeish
 from zuul.model.job import Job
 
 _FIELD = re.compile(r"(?P<name>[A-Za-z]\w*)(?P<steps>(?:\.[A-Za-z]\w*|\[[^\[\]]+\])*)")
+#: of a format; a wider one would pad a link with a gigabyte
+_WIDTH = re.compile(r"\d{4,}")
 _STEP = re.compile(r"\.(?P<attribute>\w+)|\[(?P<key>[^\]]+)\]")
 
 
@@ -36,6 +38,12 @@ class _ViewFormatter(Formatter):
         for attribute, key in steps:
             value = _step(value, attribute, key)
         return value, name
+
+    def format_field(self, value: Any, format_spec: str) -> str:
+        if _WIDTH.search(format_spec):
+            raise TemplateError(f"too wide: {format_spec!r}")
+        formatted: str = super().format_field(value, format_spec)
+        return formatted
 
 
 @lru_cache(maxsize=4096)

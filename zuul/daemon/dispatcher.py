@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Protocol
 
 from zuul.core.commands import (
@@ -25,7 +26,7 @@ from zuul.core.commands import (
 from zuul.core.events import BuildCompleted, MergeCompleted, ReportCompleted, RepoUpdated
 from zuul.drivers import Inbox, Reporter
 from zuul.lib import clock
-from zuul.lib.logs import fields
+from zuul.lib.logs import fields, redact
 from zuul.lib.workers import run_guarded
 from zuul.model.build import MergeResult
 from zuul.model.change import ChangeKey
@@ -148,7 +149,10 @@ class ReportRun:
     def __init__(
         self, request: SendReport, reporters: Mapping[str, Reporter], inbox: Inbox
     ) -> None:
-        self._request = request
+        # What merger and Gerrit gave as reasons stands in reports too.
+        self._request = replace(
+            request, message=redact(request.message), summary=redact(request.summary)
+        )
         self._reporters = reporters
         self._inbox = inbox
         self._waiting = sorted(request.reporters, key=_submits, reverse=True)

@@ -15,6 +15,7 @@ from typing import Any
 from yaml.nodes import Node
 
 from zuul.layout.context import Context
+from zuul.lib.modes import problem_of_writers
 from zuul.lib.problems import Problem
 from zuul.lib.yaml_fields import Fields
 
@@ -109,6 +110,8 @@ class Functions:
             self._broken = True
             document.complain(node, f"cannot read {path}: {error.strerror}")
             return
+        if problem := problem_of_writers(path):
+            document.warn(node, f"runs with the scheduler's rights, but {problem.text}")
         self._digest.update(len(source).to_bytes(8, "big") + source)
         self._namespace["__file__"] = str(path)
         try:

@@ -53,7 +53,7 @@ def _read_pipeline(context: Context, fields: Fields) -> PipelineConfig:
     if "manager" not in fields:
         fields.missing("manager")
     pipeline = PipelineConfig(
-        name=fields.require_text("name"),
+        name=fields.require_name(),
         manager=manager,
         source=source,
         description=fields.text("description", None),

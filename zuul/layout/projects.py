@@ -54,7 +54,7 @@ class ProjectReader:
         return projects
 
     def _read_project(self, fields: Fields) -> ProjectEntry:
-        name = fields.require_text("name")
+        name = fields.require_name()
         mode = fields.choice("merge-mode", _MERGE_MODES, MergeMode.MERGE_RESOLVE)
         entry = ProjectEntry(Project(name, mode))
         templates = fields.take("template")

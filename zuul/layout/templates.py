@@ -46,7 +46,7 @@ def read_templates(
 
 
 def _read_template(context: Context, fields: Fields, pipelines: Container[str]) -> Template:
-    template = Template(fields.require_text("name"))
+    template = Template(fields.require_name())
     for pipeline, (key, value) in fields.rest().items():
         if pipeline not in pipelines:
             context.document.complain(key, f"there is no pipeline {pipeline!r}")

@@ -77,6 +77,13 @@ class Fields:
             self.document.complain(node, "is empty")
         return value or ""
 
+    def require_name(self) -> str:
+        """The text under `name`, which stands in log lines and figures; or "" and a problem."""
+        name = self.require_text("name")
+        if not name.isprintable():
+            self.document.complain(self.node, f"has control characters: {name!r}", "name")
+        return name
+
     def texts(self, key: str) -> tuple[str, ...]:
         """One text or a list of them."""
         node = self.take(key)

@@ -12,6 +12,10 @@ from zuul.model.build import BuildData, Worker
 
 MAX_BYTES: Final = 1024 * 1024
 _MAX_RESULT: Final = 200
+#: what a worker says of itself is kept as long as its build, and shown to all
+_MAX_TEXT: Final = 4096
+_MAX_TEXTS: Final = 256
+_MAX_EXTRA_BYTES: Final = 64 * 1024
 _T = TypeVar("_T")
 
 
@@ -89,8 +93,8 @@ class _Reader:
 
 
 def _text(value: Any) -> str | None:
-    if not isinstance(value, str):
-        raise ValueError("expected a text")
+    if not isinstance(value, str) or len(value) > _MAX_TEXT:
+        raise ValueError(f"expected a text of at most {_MAX_TEXT} characters")
     return value
 
 
@@ -106,16 +110,22 @@ def _scalar(value: Any) -> str | int | float | None:
         raise ValueError("expected a number or a text")
     if isinstance(value, float) and not math.isfinite(value):
         raise ValueError("expected a finite number")
-    return value
+    return _text(value) if isinstance(value, str) else value
 
 
 def _texts(value: Any) -> tuple[str, ...]:
-    if not isinstance(value, list) or not all(isinstance(entry, str) for entry in value):
-        raise ValueError("expected a list of texts")
-    return tuple(value)
+    if not isinstance(value, list) or len(value) > _MAX_TEXTS:
+        raise ValueError(f"expected a list of at most {_MAX_TEXTS} texts")
+    return tuple(_text(entry) or "" for entry in value)
 
 
 def _mapping(value: Any) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise ValueError("expected an object")
+    try:
+        size = len(json.dumps(value, allow_nan=False))
+    except RecursionError as error:
+        raise ValueError("too deeply nested") from error
+    if size > _MAX_EXTRA_BYTES:
+        raise ValueError(f"expected an object of at most {_MAX_EXTRA_BYTES} bytes")
     return value

@@ -1,0 +1,99 @@
+"""What comes with a repository or a clone runs nothing in the merger, and is looked at first."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.integration.merger_histories import run_git
+from tests.integration.merger_world import MergerWorld, OriginRepo, merger_world
+from zuul.merger.failures import RequestInvalid
+from zuul.merger.requests import MergeItem, UpdateRequest, parse_merge
+
+pytestmark = pytest.mark.integration
+
+HOOKS = ("post-checkout", "reference-transaction", "pre-commit", "post-merge", "pre-auto-gc")
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> Iterator[MergerWorld]:
+    with merger_world(tmp_path) as made:
+        yield made
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> OriginRepo:
+    return OriginRepo(tmp_path / "origin", "org/project")
+
+
+def test_hooks_and_helpers_of_a_clone_do_not_run(
+    world: MergerWorld, project: OriginRepo, tmp_path: Path
+) -> None:
+    trap = tmp_path / "trapped"
+    assert world.merge(project.change({"A": "a\n"})).error is None
+    clone = world.git_dir / "org/project"
+    folder = clone / ".git" if (clone / ".git").is_dir() else clone
+    script = tmp_path / "trap.sh"
+    script.write_text(f"#!/bin/sh\ntouch {trap}\n")
+    script.chmod(0o755)
+    (folder / "hooks").mkdir(exist_ok=True)
+    for hook in HOOKS:
+        (folder / "hooks" / hook).symlink_to(script)
+    for key in ("core.fsmonitor", "filter.x.smudge", "core.sshCommand"):
+        run_git(clone, "config", key, str(script))
+    answer = world.merge(project.change({".gitattributes": "* filter=x\n", "B": "b\n"}))
+    assert answer.error is None
+    world.merger.update(UpdateRequest(project.origin()))
+    assert not trap.exists()
+
+
+@pytest.mark.parametrize("name", [".git", "..", ".GIT"])
+def test_a_tree_that_would_write_into_git_is_not_fetched(
+    world: MergerWorld, project: OriginRepo, name: str
+) -> None:
+    change = project.change({"A": "a\n"})
+    assert world.merge(change).error is None
+    blob = run_git(project.path, "hash-object", "-w", "--stdin", stdin=b"evil\n")
+    row = f"100644 blob {blob}\tconfig\n".encode()
+    inner = run_git(project.path, "mktree", stdin=row)
+    tree = run_git(project.path, "mktree", stdin=f"040000 tree {inner}\t{name}\n".encode())
+    parent = project.head["master"]
+    author = ("-c", "user.name=Eve", "-c", "user.email=eve@example.com")
+    commit = run_git(project.path, *author, "commit-tree", tree, "-p", parent, "-m", "evil")
+    run_git(project.path, "update-ref", "refs/changes/66/66/1", commit)
+    evil = replace(change, refspec="refs/changes/66/66/1", zuul_ref="Z66", number="66")
+    answer = world.merge(evil)
+    assert answer.commit is None
+    assert answer.error is not None
+    # The merger is none the worse for it.
+    assert world.merge(project.change({"B": "b\n"})).error is None
+
+
+@pytest.mark.parametrize("name", ["--upload-pack=touch x", "-x", "..", "a/../b", ".git", "a\nb"])
+def test_names_that_git_would_take_for_something_else_are_refused(
+    world: MergerWorld, project: OriginRepo, name: str
+) -> None:
+    change = project.change({"A": "a\n"})
+    odd = replace(change, branch=name)
+    payloads = [odd, replace(change, origin=replace(change.origin, project=name))]
+    for item in payloads:
+        with pytest.raises(RequestInvalid):
+            parse_merge(json.dumps({"items": [wire(item)]}).encode(), ("file",))
+
+
+def wire(item: MergeItem) -> dict[str, Any]:
+    return {
+        "project": item.origin.project,
+        "url": item.origin.url,
+        "merge_mode": int(item.mode),
+        "refspec": item.refspec,
+        "branch": item.branch,
+        "ref": item.zuul_ref,
+        "number": item.number,
+        "patchset": item.patchset,
+    }
