@@ -8,9 +8,8 @@ import json
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from zuul.config import Program, read_config
 from zuul.layout.batch import read_batch
 from zuul.layout.differences import LayoutDifferences, compare_layouts
 from zuul.layout.expansion import expand_layout
@@ -18,6 +17,9 @@ from zuul.layout.loader import check_layout
 from zuul.layout.questions import Absent, Answer, LayoutQuestions, UnknownName
 from zuul.layout.summary import summarize_layout
 from zuul.lib.problems import ConfigError, Problem
+
+if TYPE_CHECKING:
+    from zuul.config import ZuulConfig
 
 Parsers = argparse._SubParsersAction
 
@@ -144,7 +146,7 @@ def _check_usage(options: argparse.Namespace, refuse: Callable[[str], Any]) -> N
 
 
 def _layout_of_configuration(config: Path | None) -> Path:
-    found = read_config(config, Program.CLIENT)
+    found = _read_config(config)
     if found.zuul.layout_config is None:
         text = "names no layout, and none was given: LAYOUT is required"
         raise ConfigError([Problem(found.source, 0, "zuul.layout_config", text)])
@@ -288,8 +290,15 @@ def _read(path: Path, drivers: Mapping[str, str] | None) -> LayoutQuestions:
 def _drivers(config: Path | None) -> Mapping[str, str] | None:
     if config is None:
         return None
-    connections = read_config(config, Program.CLIENT).connections
+    connections = _read_config(config).connections
     return {name: connection.driver for name, connection in connections.items()}
+
+
+def _read_config(config: Path | None) -> ZuulConfig:
+    # Not above: most questions about a layout need no zuul.conf, and its readers take their time.
+    from zuul.config import Program, read_config
+
+    return read_config(config, Program.CLIENT)
 
 
 def print_problems(problems: Iterable[Problem], prefix: str = "") -> None:

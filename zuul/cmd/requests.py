@@ -5,17 +5,19 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
 
 from zuul.client.brakes import brakes_lines
-from zuul.client.rpc import Answer, RpcClient, caller
 from zuul.client.running_jobs import (
     DEFAULT_COLUMNS,
     parse_columns,
     running_jobs_lines,
 )
-from zuul.config import Program, read_config
 from zuul.errors import RequestError
 from zuul.lib import clock
+
+if TYPE_CHECKING:
+    from zuul.client.rpc import Answer
 
 Parsers = argparse._SubParsersAction
 Options = argparse.Namespace
@@ -177,6 +179,8 @@ def _show_brakes(options: Options) -> int:
 def _ask(options: Options, function: str, *names: str) -> int:
     """Ask for something with these options; 0, for a refusal raises RequestError."""
     arguments = {name: getattr(options, name) for name in names}
+    from zuul.client.rpc import caller
+
     answer = _call(options, function, arguments | {"by": caller(), "reason": options.reason})
     for note in answer.notes:
         print(note, file=sys.stderr)
@@ -184,5 +188,9 @@ def _ask(options: Options, function: str, *names: str) -> int:
 
 
 def _call(options: Options, function: str, arguments: Mapping[str, object]) -> Answer:
+    # Not above: Gearman's libraries take longer to import than `zuul layout jobs` may start.
+    from zuul.client.rpc import RpcClient
+    from zuul.config import Program, read_config
+
     with RpcClient(read_config(options.config, Program.CLIENT).gearman) as client:
         return client.call(function, arguments)
