@@ -15,6 +15,7 @@ from tests.sandbox.developer import Developer
 from tests.sandbox.gerrit import SandboxGerrit
 from tests.support.real_gerrit import RealGerrit, RealGerritUnavailable
 from zuul.core.commands import TestedState
+from zuul.core.events import ChangesRefreshed
 from zuul.drivers.gerrit.commandline import clean_message
 from zuul.model.change import Change, ChangeKey
 
@@ -53,6 +54,33 @@ def project(world: World, request: pytest.FixtureRequest) -> str:
     """One for each test."""
     name = request.node.name.partition("[")[0].removeprefix("test_").replace("_", "-")
     return world.project(f"org/{name}"[:80])
+
+
+def test_a_change_that_a_person_asks_for(world: World, project: str) -> None:
+    """It comes with its relatives as whatever event the asker makes of them; or why not."""
+    world.interest.predicate = lambda event: False
+    parent = world.dev.upload(project, "Parent", {"a": "1\n"})
+    child = world.dev.upload(project, "Child", {"b": "1\n"}, onto=parent.revision)
+    reasons: list[str] = []
+    with world.driver() as driver:
+
+        def ask(number: int, patchset: int = 1) -> None:
+            driver.look_up(str(number), str(patchset), ChangesRefreshed, reasons.append)
+
+        wait_for("index", lambda: world.row(child.number))
+        ask(child.number)
+        told = wait_for(
+            "answer", lambda: [e for e in world.told if isinstance(e, ChangesRefreshed)]
+        )
+        subject, *relatives = told[0].changes
+        assert subject.key == ChangeKey("gerrit", str(child.number), "1")
+        assert str(parent.number) in {change.key.number for change in relatives}
+        for count, (number, patchset) in enumerate([(999_999, 1), (child.number, 7)], 1):
+            ask(number, patchset)
+            wait_for("refusal", lambda count=count: len(reasons) == count)
+            assert reasons[-1] == f"the server shows no change {number},{patchset}"
+    moved = driver.make_ref(project, "refs/heads/x", "0" * 40, "1" * 40)
+    assert (moved.project, moved.ref, moved.newrev) == (project, "refs/heads/x", "1" * 40)
 
 
 def test_push_and_votes_are_told_with_the_change(world: World, project: str) -> None:

@@ -10,6 +10,8 @@ depends on, and by nothing else:
     the window                               grow_window, dequeue
     a job ahead that holds it                _release
     a mutex                                  settle
+    a freeze or a hold                       _brakes_changed
+    the order of the queue                   _stand_anew
 """
 
 from __future__ import annotations

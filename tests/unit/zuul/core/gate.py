@@ -177,6 +177,7 @@ class Gate:
         self.open_reports: list[commands.SendReport] = []
         self.open_merges: list[commands.MergeChanges] = []
         self.descriptions: list[commands.DescribeBuild] = []
+        self.answers: list[commands.AnswerRequest] = []
         self.stopped = False
         #: numbers of changes that conflict, and that the server refuses to merge
         self.conflicts: set[str] = set()
@@ -220,7 +221,9 @@ class Gate:
             if self.reporting:
                 self.open_reports.remove(command)
                 return [self.report_answer(command)]
-        else:
+        elif isinstance(command, commands.AnswerRequest):
+            self.answers.append(command)
+        elif not isinstance(command, commands.KeepBrakes):
             self.stopped = True
         return []
 

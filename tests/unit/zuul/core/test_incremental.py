@@ -10,6 +10,15 @@ import pytest
 from tests.unit.zuul.core.gate import Gate, check_config, gate_config, make_change, tree
 from zuul.core import commands, events
 from zuul.core.processing import settle
+from zuul.core.requests import (
+    DequeueRequested,
+    FreezeRequested,
+    HoldRequested,
+    PromoteRequested,
+    UnfreezeRequested,
+    UnholdRequested,
+)
+from zuul.model.brakes import Freeze, Hold
 from zuul.model.build import BuildData, MergeConflict, MergeResult
 from zuul.model.change import Approval, Change
 from zuul.model.job import Job
@@ -75,6 +84,7 @@ class Chaos(Gate):
         actions += [self.merge_ends, self.merge_ends, self.report_ends, self.report_ends]
         if self.random.random() < 0.1:
             actions = [self.new_patchset, self.abandon, self.reload, self.merged_by_hand]
+            actions += [self.promote, self.dequeue, self.turn_brake]
         self.random.choice(actions)()
 
     def new_change(self) -> None:
@@ -114,6 +124,35 @@ class Chaos(Gate):
     def mark_merged(self, change: Change) -> None:
         known = self.changes[change.key]
         self.changes[change.key] = replace(known, status="MERGED", is_open=False)
+
+    def promote(self) -> None:
+        if self.live:
+            chosen = self.random.choices(self.live, k=2)
+            ids = tuple((change.key.number, change.key.patchset) for change in chosen)
+            self.send(PromoteRequested(self.ids.new_id(), "gate", ids))
+
+    def dequeue(self) -> None:
+        if self.live:
+            key = self.random.choice(self.live).key
+            pipeline = self.random.choice(["gate", "check"])
+            self.send(
+                DequeueRequested(self.ids.new_id(), pipeline, None, (key.number, key.patchset))
+            )
+
+    def turn_brake(self) -> None:
+        brakes = self.scheduler._state.brakes
+        for freeze in list(brakes.freezes.values()):
+            self.send(UnfreezeRequested(self.ids.new_id(), freeze.pipeline, freeze.project))
+            return
+        for hold in list(brakes.holds.values()):
+            self.send(UnholdRequested(self.ids.new_id(), "gate", hold.number, hold.patchset))
+            return
+        if self.live and self.random.random() < 0.5:
+            number = self.random.choice(self.live).key.number
+            self.send(HoldRequested(self.ids.new_id(), Hold("gate", number, None, "why")))
+        else:
+            project = self.random.choice([None, "p", "q"])
+            self.send(FreezeRequested(self.ids.new_id(), Freeze("gate", project, "why")))
 
     def reload(self) -> None:
         layout: Layout = self.random.choice([self.layout, self.other])
@@ -157,6 +196,9 @@ class Chaos(Gate):
 
     def calm_down(self) -> None:
         """Everything ends well from now on."""
+        brakes = self.scheduler._state.brakes
+        while brakes.freezes or brakes.holds:
+            self.turn_brake()
         for _ in range(100000):
             if self.builds:
                 build = self.builds.pop(next(iter(self.builds)))
