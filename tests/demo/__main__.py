@@ -261,12 +261,11 @@ class Demo:
 
     def _stay(self) -> None:
         guest = welcome(self._folder, self._endpoint, APP)
-        words = guest.instructions(self._suite.url, "app_main.py")
-        self._console.print(f"\n{words}", **_PLAIN)
         pages = [f"  master {name}: {url}/" for name, url in self._masters.urls().items()]
         pages += [f"  nodepool: {self._nodes.url}/"] if self._nodes is not None else []
-        told = [f"More to open (the masters take {USER} and {PASSWORD}):", *pages]
-        self._console.print("\n".join(told), **_PLAIN)
+        told = [f"To look at (the masters take {USER} and {PASSWORD}):", "", *pages]
+        words = guest.instructions(self._suite.url, "app_main.py")
+        self._console.print("\n".join(["", *told, "", words]), **_PLAIN)
         try:
             while True:
                 time.sleep(3600)

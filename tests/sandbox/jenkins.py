@@ -12,6 +12,7 @@ import argparse
 import asyncio
 import contextlib
 import json
+import signal
 import threading
 from pathlib import Path
 from typing import Self
@@ -202,6 +203,8 @@ def main(arguments: list[str] | None = None) -> int:
         if options.setup is not None:
             set_up(jenkins, options.setup.read_text(encoding="utf-8"))
         print(json.dumps({"url": jenkins.url, "port": jenkins.port}), flush=True)
+        # Also where it was started from a shell's background, which ignores it.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
         with contextlib.suppress(KeyboardInterrupt):
             threading.Event().wait()
     return 0

@@ -13,6 +13,7 @@ import argparse
 import contextlib
 import json
 import resource
+import signal
 import threading
 from pathlib import Path
 from typing import Self
@@ -226,6 +227,8 @@ def main(arguments: list[str] | None = None) -> int:
         account = cloud.account()
         row = {"port": cloud.port, "url": cloud.url, "environment": account.environment()}
         print(json.dumps(row), flush=True)
+        # Also where it was started from a shell's background, which ignores it.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
         with contextlib.suppress(KeyboardInterrupt):
             threading.Event().wait()
     return 0
