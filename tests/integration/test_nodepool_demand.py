@@ -19,6 +19,7 @@ from tests.integration.nodepool_inbox import Inbox
 from tests.support.gearman import RawPeer, embedded, free_port, gear_library, gearmand
 from tests.support.waiting import eventually
 from zuul.lib import clock
+from zuul.lib.gearman import PacketType
 
 pytestmark = pytest.mark.integration
 EVERY = 0.05
@@ -78,7 +79,8 @@ def test_a_server_that_fails_counts_for_nothing_until_it_answers(
         ports = [stack.enter_context(embedded()) for _ in range(2)]
         clients = [stack.enter_context(RawPeer(port)) for port in ports]
         for client in clients:
-            client.submit(b"build:unit:bare")
+            # it stays when its client goes, and is gone with its server alone
+            client.submit(b"build:unit:bare", packet_type=PacketType.SUBMIT_JOB_BG)
         watch.configure(servers(ports[0], absent, ports[1]))
         demand_is(inbox, bare=2)
         watch.configure(servers(ports[0], absent))

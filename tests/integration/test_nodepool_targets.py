@@ -368,14 +368,16 @@ def test_a_new_login_takes_over_what_waits(
     """A reload with another login: no call is lost, and the target's threads go on."""
     edge = make_edge()
     good = target_of(jenkins.url)
-    assert good.jenkins is not None
-    away = replace(good.jenkins, url=f"http://127.0.0.1:{free_port()}/")
-    edge.configure({"main": replace(good, jenkins=away)})
-    edge.submit(register(NODE))
-    lanes = edge._accounts["main"].lanes
+    edge.configure({"main": replace(good, rate=50.0)})
+    for number in range(7):
+        edge.submit(register(node_of(number)))
+    assert inbox.next() == events.Registered(0)
+    account = edge._accounts["main"]
+    eventually(lambda: len(account.waiting) == 2, "four calls wait for their turn")
+    lanes = account.lanes
     edge.configure({"main": good})
     assert edge._accounts["main"].lanes is lanes
-    assert inbox.next() == events.Registered(NODE.id)
+    assert {inbox.wait(events.Registered).node_id for _ in range(6)} == set(range(1, 7))
 
 
 def test_calls_keep_their_distance(
