@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 from nodepool.config.reading import is_nothing, maps, require_name, word
 from nodepool.config.values import CronConfig, ServerAddress
 from zuul.lib.cron import parse_cron
+from zuul.lib.tls import TlsFiles
 from zuul.lib.yaml_fields import Fields
 
 _ZMQ = re.compile(r"(tcp://([\w.-]+|\[[0-9a-fA-F:.]+\]):\d{1,5}|ipc://\S+)", re.ASCII)
@@ -65,7 +67,22 @@ def read_servers(parent: Fields, key: str, port: int) -> tuple[ServerAddress, ..
             host=require_name(fields, "host"),
             port=fields.integer("port", port, least=1, most=65535),
             chroot=word(fields, "chroot", ""),
+            tls=_tls_files(fields),
+            check_hostname=fields.flag("ssl-check-hostname", True),
         )
         fields.pass_over_rest()
         found.append(address)
     return tuple(found)
+
+
+def _tls_files(fields: Fields) -> TlsFiles | None:
+    """ssl-ca, ssl-cert and ssl-key: all three or none."""
+    keys = ("ssl-ca", "ssl-cert", "ssl-key")
+    given = {key: path for key in keys if (path := word(fields, key, ""))}
+    if not given:
+        return None
+    for key in keys:
+        if key not in given:
+            fields.missing(key)
+    ca, certificate, private = (Path(given.get(key, "")).expanduser() for key in keys)
+    return TlsFiles(ca, certificate, private)

@@ -11,6 +11,7 @@ from types import MappingProxyType
 
 from zuul.lib.problems import Problem
 from zuul.lib.secret import Secret
+from zuul.lib.tls import TlsFiles
 
 GEARMAN_PORT = 4730
 ZOOKEEPER_PORT = 2181
@@ -38,6 +39,9 @@ class ServerAddress:
     port: int
     #: ZooKeeper's folder; read, and of no use to us
     chroot: str = ""
+    #: Gearman's; None: a connection that is not encrypted
+    tls: TlsFiles | None = None
+    check_hostname: bool = True
 
 
 @dataclass(frozen=True, slots=True)

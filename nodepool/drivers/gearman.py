@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import ssl
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from nodepool.core import events
 from nodepool.core.demand import parse_demand
 from zuul.lib import clock
 from zuul.lib.gearman import AdminClient
+from zuul.lib.tls import client_context
 from zuul.lib.workers import Loop
 
 log = logging.getLogger("nodepool.DemandWatch")
@@ -96,7 +98,8 @@ class _Server:
         self._on_answer = on_answer
         self._every = every
         self._failed = False
-        self._client = AdminClient(address.host, address.port, timeout_seconds)
+        self._timeout = timeout_seconds
+        self._client: AdminClient | None = None
         self._loop = Loop(f"demand-{address.host}:{address.port}", self._turn)
 
     def start(self) -> None:
@@ -109,8 +112,11 @@ class _Server:
     def _turn(self, stopping: threading.Event) -> None:
         asked_at = clock.now()
         try:
+            if self._client is None:
+                self._client = admin_client(self._address, self._timeout)
             answer: _Answer | None = _Answer(self._client.status_text(), asked_at)
         except OSError as error:
+            self._forget()
             said = log.debug if self._failed else log.warning
             said("Gearman server %s is not asked for demand: %s", self._name, error)
             answer, self._failed = None, True
@@ -122,8 +128,27 @@ class _Server:
             self._on_answer(self._address, answer)
         took = max(0.0, clock.now() - asked_at)
         if stopping.wait(max(self._every, min(LEAVE_ALONE * took, 60.0))):
+            self._forget()
+
+    def _forget(self) -> None:
+        """The next question makes another connection, with certificates as they are then."""
+        if self._client is not None:
             self._client.close()
+            self._client = None
 
     @property
     def _name(self) -> str:
         return f"{self._address.host}:{self._address.port}"
+
+
+def admin_client(address: ServerAddress, timeout_seconds: float = ANSWER_SECONDS) -> AdminClient:
+    """Raises OSError for certificates that cannot be used."""
+    context = tls_context(address)
+    return AdminClient(address.host, address.port, timeout_seconds, ssl_context=context)
+
+
+def tls_context(address: ServerAddress) -> ssl.SSLContext | None:
+    """None: without TLS. Raises TlsError."""
+    if address.tls is None:
+        return None
+    return client_context(address.tls, check_hostname=address.check_hostname)

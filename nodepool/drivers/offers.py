@@ -7,15 +7,17 @@ import logging
 import queue
 import threading
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 
 from nodepool.config.values import ServerAddress
 from nodepool.core import commands, events
 from nodepool.core.events import Step
+from nodepool.drivers.gearman import admin_client, tls_context
 from nodepool.drivers.jenkins_rows import description
 from nodepool.model import MachineKey
 from zuul.lib.clock import RandomIds
-from zuul.lib.gearman import AdminClient, ClientJob, GearmanClient, Outcome
+from zuul.lib.gearman import ClientJob, GearmanClient, Outcome
 from zuul.lib.workers import Lanes
 
 log = logging.getLogger("nodepool.Offers")
@@ -106,18 +108,10 @@ class Offers:
         if address is None:
             offer.end("no Gearman server is configured", b"")
             return
-        with self._lock:
-            client = self._clients.get(address)
-            if client is None:
-                client = self._clients[address] = GearmanClient(
-                    "nodepool",
-                    address.host,
-                    address.port,
-                    handle_timeout_seconds=self._handle_seconds,
-                )
         try:
+            client = self._client_of(address)
             job = client.submit(offer.function, offer.payload, offer, unique=self._ids.new_id())
-        except (ValueError, queue.Full) as error:
+        except (OSError, ValueError, queue.Full) as error:
             offer.end(str(error), b"")
             return
         try:
@@ -131,18 +125,29 @@ class Offers:
             if client.abandon(job):
                 offer.end(str(error), b"")
 
+    def _client_of(self, address: ServerAddress) -> GearmanClient:
+        """Raises OSError for certificates that cannot be used."""
+        with self._lock:
+            if address not in self._clients:
+                self._clients[address] = GearmanClient(
+                    "nodepool",
+                    address.host,
+                    address.port,
+                    handle_timeout_seconds=self._handle_seconds,
+                    ssl_context=tls_context(address),
+                )
+            return self._clients[address]
+
     def _choose(self, function: str) -> ServerAddress | None:
         """Of several servers the first at which somebody serves the function."""
         servers = self._servers
         for address in servers if len(servers) > 1 else ():
-            admin = AdminClient(address.host, address.port)
             try:
-                found = admin.status().get(function)
+                with closing(admin_client(address)) as admin:
+                    found = admin.status().get(function)
             except OSError as error:
                 log.info("Gearman server %s:%d: %s", address.host, address.port, error)
                 continue
-            finally:
-                admin.close()
             if found is not None and found.workers:
                 return address
         return servers[0] if servers else None
@@ -154,13 +159,11 @@ class Offers:
         if not client.abandon(job):
             return
         if job.handle is not None:
-            admin = AdminClient(address.host, address.port)
             try:
-                admin.cancel(job.handle)
+                with closing(admin_client(address)) as admin:
+                    admin.cancel(job.handle)
             except OSError as error:
                 log.info("%s could not be cancelled: %s", offer.function, error)
-            finally:
-                admin.close()
         offer.end("nobody took it in time", b"")
 
     def _assigned(self, call: commands.AssignNode, problem: str, data: bytes) -> None:

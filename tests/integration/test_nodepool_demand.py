@@ -8,6 +8,7 @@ import socket
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,10 +17,20 @@ from nodepool.config.values import ServerAddress
 from nodepool.core import events
 from nodepool.drivers.gearman import DemandWatch
 from tests.integration.nodepool_inbox import Inbox
-from tests.support.gearman import RawPeer, embedded, free_port, gear_library, gearmand
+from tests.support.certificates import Authority
+from tests.support.gearman import (
+    RawPeer,
+    Recorder,
+    embedded,
+    free_port,
+    gear_library,
+    gearmand,
+)
 from tests.support.waiting import eventually
 from zuul.lib import clock
-from zuul.lib.gearman import PacketType
+from zuul.lib.gearman import GearmanClient, GearmanServer, PacketType
+from zuul.lib.gearman.acl import parse_acl
+from zuul.lib.tls import TlsFiles, client_context, server_context
 
 pytestmark = pytest.mark.integration
 EVERY = 0.05
@@ -117,6 +128,40 @@ def test_a_reload_disturbs_only_what_differs(
         watch.configure(servers(free_port(), port))
         assert before in watch._servers.values()
         watch.stop()
+
+
+def test_with_certificates(
+    make_watch: Callable[..., DemandWatch],
+    inbox: Inbox,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """As zuul-server's own server wants them; ones that come later are found."""
+    ours, files = Authority(tmp_path, "ours"), tmp_path / "later"
+    context = server_context(ours.issue("server"))
+    acl = parse_acl("[nodepool]\nadmin = status\n[zuul]\nsubmit = *\n", "acl")
+    server = GearmanServer("127.0.0.1", 0, ssl_context=context, acl=acl)
+    server.start()
+    client = GearmanClient(
+        "c",
+        "127.0.0.1",
+        server.port,
+        ssl_context=client_context(ours.of("zuul"), check_hostname=True),
+    )
+    try:
+        client.submit("build:unit:bare", b"{}", Recorder())
+        papers = ours.of("nodepool")
+        later = TlsFiles(papers.ca, papers.certificate, files)
+        watch = make_watch()
+        watch.configure((ServerAddress("127.0.0.1", server.port, tls=later),))
+        inbox.wait(events.DemandRead, lambda event: event.demand == {})
+        eventually(lambda: f"{files}: is not there" in caplog.text, "a warning")
+        papers.key.rename(files)
+        demand_is(inbox, bare=1)
+        watch.stop()
+    finally:
+        client.close()
+        server.stop()
 
 
 class Odd:

@@ -6,6 +6,7 @@ import contextlib
 import json
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,10 +19,13 @@ from nodepool.drivers.offers import Offers
 from nodepool.model import MachineKey
 from tests.integration.nodepool_inbox import Inbox
 from tests.integration.nodepool_targets import HOME, node_of
+from tests.support.certificates import Authority
 from tests.support.gearman import RawPeer, embedded, free_port, gearmand
 from tests.support.gearman_admin import ask_status
 from tests.support.waiting import eventually
-from zuul.lib.gearman import PacketType
+from zuul.lib.gearman import GearmanServer, GearmanWorker, PacketType
+from zuul.lib.gearman.acl import parse_acl
+from zuul.lib.tls import TlsFiles, client_context, server_context
 
 pytestmark = pytest.mark.integration
 NODE = node_of(target="launch ers")
@@ -173,6 +177,37 @@ def test_the_server_at_which_somebody_waits_is_chosen(
         assert inbox.next() == events.Assigned(NODE.id, "m")
         assert "node_assign:launch ers" not in ask_status(first)
         edge.stop()
+
+
+def test_with_certificates(inbox: Inbox, tmp_path: Path) -> None:
+    ours = Authority(tmp_path, "ours")
+    context = server_context(ours.issue("server"))
+    acl = parse_acl("[nodepool]\nsubmit = node_*\n[launcher]\nregister = node_*\n", "acl")
+    server = GearmanServer("127.0.0.1", 0, ssl_context=context, acl=acl)
+    server.start()
+    worker = GearmanWorker(
+        "launcher",
+        "127.0.0.1",
+        server.port,
+        {FUNCTION.decode(): lambda task: b'{"manager": "launcher"}'},
+        ssl_context=client_context(ours.of("launcher"), check_hostname=True),
+    )
+    worker.start()
+    offers = Offers(inbox)
+    offers.start()
+    try:
+        good = ours.of("nodepool")
+        bad = TlsFiles(good.ca, good.certificate, tmp_path / "no-such-key")
+        offers.configure([ServerAddress("127.0.0.1", server.port, tls=bad)])
+        offers.assign(ASSIGN)
+        assert "no-such-key: is not there" in failed(inbox)
+        offers.configure([ServerAddress("127.0.0.1", server.port, tls=good)])
+        offers.assign(ASSIGN)
+        assert inbox.next() == events.Assigned(NODE.id, "launcher")
+    finally:
+        offers.stop()
+        worker.stop()
+        server.stop()
 
 
 def test_without_servers(make_edge: Callable[..., TargetEdge], inbox: Inbox) -> None:

@@ -18,6 +18,7 @@ from nodepool.config.difference import compare
 from tests.support.services import unavailable
 from zuul.lib.problems import ConfigError, Problem
 from zuul.lib.secret import STARS, Secret
+from zuul.lib.tls import TlsFiles
 
 ROOT = Path(__file__).parents[4]
 DATA = ROOT.parent / "shared" / "data"
@@ -170,6 +171,21 @@ gearman-servers: [{port: 99999}]
         "24:gearman-servers[0].host: is required",
         "24:gearman-servers[0].port: expected 1 or more, not 99999",
     ]
+
+
+def test_certificates_for_gearman() -> None:
+    tls = "    ssl-ca: /tls/ca.pem\n    ssl-cert: /tls/np.pem\n    ssl-key: /tls/np.key\n"
+    text = GOOD.replace("  - host: zuul.example.org\n", f"  - host: zuul.example.org\n{tls}")
+    (server,) = parse_config(text, "f").gearman_servers
+    assert server.tls == TlsFiles(Path("/tls/ca.pem"), Path("/tls/np.pem"), Path("/tls/np.key"))
+    assert server.check_hostname
+    assert problems(text.replace("    ssl-key: /tls/np.key\n", "")) == [
+        "4:gearman-servers[0].ssl-key: is required"
+    ]
+    (server,) = parse_config(
+        text.replace("    ssl-ca", "    ssl-check-hostname: false\n    ssl-ca"), "f"
+    ).gearman_servers
+    assert not server.check_hostname
 
 
 def test_unknown_keys_are_warned_of_and_passed_over() -> None:
