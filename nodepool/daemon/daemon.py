@@ -142,8 +142,9 @@ class Daemon:
         if not self._lease.take():
             return
         store = Store(self._database, self._lease, pause=self._stopping.wait)
+        config = self._config
         duty = Duty(
-            self._config,
+            config,
             store,
             switches=self._switches,
             stats=self._stats,
@@ -152,6 +153,9 @@ class Daemon:
         )
         duty.start()
         self._duty = duty
+        if self._config is not config:
+            # Read again while the rows were loaded.
+            duty.reload(self._config)
         log.info("Nodepoold is at work %s", fields(holder=self._holder))
 
     def _stay(self) -> None:

@@ -110,10 +110,10 @@ class Duty:
     def stop(self) -> None:
         """As halt, and end all threads."""
         self.halt()
+        self._edges.stop()
         self._cron.stop()
         self._people.stop()
         self._figures.stop()
-        self._edges.stop()
 
     def _configure(self, config: NodepoolConfig) -> None:
         self._edges.configure(config)

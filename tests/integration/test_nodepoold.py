@@ -212,6 +212,22 @@ def test_a_reload_reaches_the_edges_and_the_core(site: Site) -> None:
     assert FakeEdges.made == [edges]
 
 
+def test_a_reload_while_rows_are_loaded_is_not_lost(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    load = Store.load
+    new = parse(site.dburi, CONFIG.replace("min-ready: 1", "min-ready: 3"))
+
+    def slow(self: Store) -> Any:
+        site.daemons[0].reload(new)
+        return load(self)
+
+    monkeypatch.setattr(Store, "load", slow)
+    daemon = site.start()
+    edges = site.await_work(daemon)
+    eventually(lambda: edges.configs[-1] is new, "the new configuration")
+
+
 def test_another_database_is_begun_with_anew(site: Site, tmp_path: Path) -> None:
     daemon = site.start()
     edges = site.await_work(daemon)
