@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import pytest
+import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
 from gearman_plugin_shim.config import parse_config as parse_shim
 from tests.support.mutations import FUZZ, damaged
+from zuul.cloner.clonemap import parse_clonemap
 from zuul.config import Program, parse_config
+from zuul.errors import CloneError
 from zuul.layout.loader import check_text
 from zuul.lib.gearman.acl import parse_acl
 from zuul.lib.problems import ConfigError
@@ -25,6 +28,19 @@ def sample(name: str) -> bytes:
 
 def as_text(data: bytes) -> str:
     return data.decode("utf-8", "replace")
+
+
+@st.composite
+def junk_maps(draw: st.DrawFn) -> bytes:
+    """Rules of any expressions and destinations."""
+    text = st.one_of(
+        st.sampled_from(
+            ["(.*)", "^(a+)+$", r"\1", r"\9", "../x", "/etc", ".git", "x/.git/y", "(?P<a>"]
+        ),
+        st.text(max_size=12),
+    )
+    rules = draw(st.lists(st.fixed_dictionaries({"name": text, "dest": text}), max_size=3))
+    return yaml.safe_dump({"clonemap": rules}, allow_unicode=True).encode()
 
 
 def is_told(parse: Callable[[], object]) -> None:
@@ -88,3 +104,32 @@ def test_access_lists(data: bytes) -> None:
         stranger = acl.rights_of("stranger.example.net")
         for names in (stranger.register, stranger.submit, stranger.cancel):
             assert b"build:unit" not in names and b"zuul:promote" not in names
+
+
+CLONE_MAP = b"""\
+clonemap:
+  - name: ^openstack/(.*)$
+    dest: src/\\1
+  - {name: 'infra/.*', dest: .}
+"""
+project_names = st.sampled_from(
+    ["openstack/nova", "infra/x", "a", "openstack/../../x", "openstack/.git/hooks", "a/b", "-x"]
+)
+
+
+@FUZZ
+@given(damaged([CLONE_MAP]) | junk_maps(), st.lists(project_names, max_size=4))
+def test_clone_maps(data: bytes, projects: list[str]) -> None:
+    """A clone never goes outside the workspace, nor into the own files of another."""
+    try:
+        places = parse_clonemap(as_text(data), "map.yaml").destinations(projects)
+    except ConfigError as error:
+        assert error.problems
+    except CloneError as error:
+        assert 0 < len(str(error)) < 5000
+    else:
+        assert len(set(places.values())) == len(places)
+        for place in places.values():
+            parts = PurePosixPath(place).parts
+            assert not PurePosixPath(place).is_absolute()
+            assert ".." not in parts and ".git" not in parts

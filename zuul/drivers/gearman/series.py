@@ -44,6 +44,9 @@ def parse_merged(text: bytes) -> tuple[MergeResult, bool]:
     commit = _sha(found, "commit")
     if merged and not commit:
         raise ValueError("field commit: missing though merged is true")
+    conflict = _conflict(found.get("conflict"))
+    if merged and conflict is not None:
+        raise ValueError("field conflict: present though merged is true")
     result = MergeResult(
         merged=merged,
         commit=commit,
@@ -51,7 +54,7 @@ def parse_merged(text: bytes) -> tuple[MergeResult, bool]:
         merger_id=_text(found, "merger_id"),
         tree=_sha(found, "tree"),
         base_tree=_sha(found, "base_tree"),
-        conflict=_conflict(found.get("conflict")),
+        conflict=conflict,
         error=_text(found, "error"),
     )
     return result, found.get("unknown_parent") is True
