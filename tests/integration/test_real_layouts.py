@@ -16,7 +16,7 @@ import regex
 
 from tests.support.services import unavailable
 from zuul.cmd.client import main
-from zuul.layout.loader import Checked, check_layout
+from zuul.layout.loader import Checked, Traced, check_layout, trace_layout
 from zuul.layout.questions import LayoutQuestions
 from zuul.lib.patterns import Pattern
 from zuul.model.change import Change, ChangeKey
@@ -34,11 +34,15 @@ pytestmark = [
 
 
 @lru_cache(maxsize=2)
-def check(year: str) -> Checked:
+def trace(year: str) -> Traced:
     path = DATA / year / "layout.yaml"
     if not path.exists():
         unavailable(f"the real layouts are not there: {path}")
-    return check_layout(path, CONNECTIONS)
+    return trace_layout(path, CONNECTIONS)
+
+
+def check(year: str) -> Checked:
+    return trace(year).checked
 
 
 def layout_of(year: str) -> Layout:
@@ -97,8 +101,7 @@ def test_the_command_answers_all_questions_in_one_run(
 
 
 def test_each_job_that_does_not_run_has_a_rule(year: str) -> None:
-    layout_of(year)
-    questions = LayoutQuestions.read(DATA / year / "layout.yaml", CONNECTIONS)
+    questions = LayoutQuestions.of(trace(year))
     lines = (DATA / year / "layout.yaml").read_text().splitlines()
     rules = Counter[str]()
     for pipeline, project, branch, files, expected in read_json(year, "matching.json")[::10]:

@@ -169,13 +169,15 @@ class WorkTree:
     def check_out(self, commit: str) -> None:
         """Exactly this commit, and nothing else, on no branch. Raises CloneError."""
         self._must(self._local(["update-ref", "--no-deref", "HEAD", commit]))
-        result = self._local(["reset", "--quiet", "--hard"])
+        reset = ["reset", "--quiet", "--hard"]
+        result = self._git.run(reset, self._limits.maintenance_seconds)
         if not result.is_ok:
             # an index that a killed git left half written
             (self.folder / ".git" / "index").unlink(missing_ok=True)
-            result = self._local(["reset", "--quiet", "--hard"])
+            result = self._git.run(reset, self._limits.maintenance_seconds)
         self._must(result)
-        self._must(self._local(["clean", "--quiet", "-x", "--force", "-d"]))
+        clean = ["clean", "--quiet", "-x", "--force", "-d"]
+        self._must(self._git.run(clean, self._limits.maintenance_seconds))
 
     # -- git -----------------------------------------------------------------------------------
 

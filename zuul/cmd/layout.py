@@ -116,8 +116,10 @@ def show_layout(options: argparse.Namespace) -> int:
 def show_jobs(options: argparse.Namespace) -> int:
     """Print the answer to one question, or to each of a batch."""
     _check_usage(options, options.usage)
-    path = options.layout or _layout_of_configuration(options.config)
-    questions = _read(path, _drivers(options.config))
+    if options.layout is not None:
+        questions = _read(options.layout, _drivers(options.config))
+    else:
+        questions = _read_configured(options.config)
     try:
         if options.batch is not None:
             return _answer_batch(options, questions)
@@ -145,12 +147,13 @@ def _check_usage(options: argparse.Namespace, refuse: Callable[[str], Any]) -> N
         refuse("one of --branch and --file, --ref, --timer")
 
 
-def _layout_of_configuration(config: Path | None) -> Path:
-    found = _read_config(config)
-    if found.zuul.layout_config is None:
+def _read_configured(path: Path | None) -> LayoutQuestions:
+    """The layout that zuul.conf names, with its connections."""
+    config = _read_config(path)
+    if config.zuul.layout_config is None:
         text = "names no layout, and none was given: LAYOUT is required"
-        raise ConfigError([Problem(found.source, 0, "zuul.layout_config", text)])
-    return found.zuul.layout_config
+        raise ConfigError([Problem(config.source, 0, "zuul.layout_config", text)])
+    return _read(config.zuul.layout_config, _drivers_of(config))
 
 
 def _ask(options: argparse.Namespace, questions: LayoutQuestions) -> Answer:
@@ -288,10 +291,11 @@ def _read(path: Path, drivers: Mapping[str, str] | None) -> LayoutQuestions:
 
 
 def _drivers(config: Path | None) -> Mapping[str, str] | None:
-    if config is None:
-        return None
-    connections = _read_config(config).connections
-    return {name: connection.driver for name, connection in connections.items()}
+    return None if config is None else _drivers_of(_read_config(config))
+
+
+def _drivers_of(config: ZuulConfig) -> Mapping[str, str]:
+    return {name: connection.driver for name, connection in config.connections.items()}
 
 
 def _read_config(config: Path | None) -> ZuulConfig:

@@ -101,6 +101,10 @@ def test_the_layout_of_the_configuration(layout: Path, capsys: pytest.CaptureFix
     config.write_text(f"[gearman]\nserver=127.0.0.1\n{connection}[zuul]\nlayout_config={layout}\n")
     assert main(["-c", str(config), "layout", "jobs", *ASKED]) == 0
     assert capsys.readouterr().out.startswith("b\n")
+    other = config.read_text().replace("driver=gerrit", "driver=smtp")
+    config.write_text(other)
+    assert main(["-c", str(config), "layout", "jobs", *ASKED]) == 1
+    assert "a connection of the driver smtp cannot do this" in capsys.readouterr().err
     config.write_text(f"[gearman]\nserver=127.0.0.1\n{connection}")
     assert main(["-c", str(config), "layout", "jobs", *ASKED]) == 1
     assert "zuul.layout_config: names no layout" in capsys.readouterr().err
