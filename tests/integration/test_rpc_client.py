@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 
-from tests.support.gearman import embedded, eventually, free_port, gearmand
+from tests.support.gearman import Recorder, embedded, eventually, free_port, gearmand
+from tests.support.office import GOOD, Office
 from zuul.client.rpc import RpcClient
 from zuul.config import GearmanConfig
+from zuul.core.requests import FreezeRequested
+from zuul.daemon.rpc import CONNECTIONS
 from zuul.errors import RequestError
-from zuul.lib.gearman import GearmanWorker, Refused, Reply, Task, TaskFailed
+from zuul.lib.gearman import GearmanClient, GearmanWorker, Refused, Reply, Task, TaskFailed
 
 pytestmark = pytest.mark.integration
 
@@ -86,3 +91,33 @@ def test_no_server_at_all() -> None:
         pytest.raises(RequestError, match="No Gearman server answers at"),
     ):
         client.call("zuul:nothing", {})
+
+
+def test_whoever_freezes_does_not_wait_for_look_ups(tmp_path: Path) -> None:
+    """A Gerrit that hangs, and more requests for it than are taken side by side."""
+    office = Office(tmp_path)
+    office.source.hangs = True
+    office.desk.start()
+    with embedded() as port:
+        office.listener.connect("127.0.0.1", port, None)
+        client = GearmanClient("scripts", "127.0.0.1", port)
+        try:
+            hanging = Recorder()
+            for _ in range(2 * CONNECTIONS):
+                client.submit("zuul:enqueue", json.dumps(GOOD).encode(), hanging)
+            with RpcClient(GearmanConfig("127.0.0.1", port)) as admin:
+                eventually(lambda: _is_frozen(admin))
+            assert isinstance(office.events[-1], FreezeRequested)
+        finally:
+            client.close()
+            office.desk.stop()
+            office.listener.stop()
+
+
+def _is_frozen(client: RpcClient) -> bool:
+    try:
+        client.call("zuul:freeze", {"pipeline": "gate", "reason": "the disk is full"})
+    except RequestError as error:
+        assert "No zuul-server serves" in str(error)
+        return False
+    return True

@@ -41,8 +41,10 @@ log = logging.getLogger("zuul.RPCListener")
 
 #: Compat: administrators look for it in the server's list of workers
 WORKER_NAME = "Zuul RPC Listener"
-#: requests that may wait side by side
+#: requests that may wait side by side, of those that a slow Gerrit makes wait and of the others
 CONNECTIONS = 4
+#: it asks a Gerrit: who wants to freeze everything does not queue up behind it
+SLOW = frozenset(("zuul:enqueue",))
 #: for a look-up, a turn of the scheduler and a write
 ANSWER_SECONDS = 120.0
 
@@ -81,7 +83,7 @@ class RpcListener:
         self._snapshots = snapshots
         self._sources = sources
         self._names = Names(Layout())
-        self._worker: GearmanWorker | None = None
+        self._workers: list[GearmanWorker] = []
         asked: dict[str, Callable[[Payload], Begin]] = {
             "zuul:enqueue": self._enqueue,
             "zuul:enqueue_ref": self._enqueue_ref,
@@ -104,20 +106,23 @@ class RpcListener:
 
     def connect(self, host: str, port: int, ssl_context: ssl.SSLContext | None) -> None:
         """Take requests from this Gearman server."""
-        self._worker = GearmanWorker(
-            WORKER_NAME,
-            host,
-            port,
-            self.functions,
-            connections=CONNECTIONS,
-            ssl_context=ssl_context,
-        )
-        self._worker.start()
+        for is_slow in (True, False):
+            functions = {n: f for n, f in self.functions.items() if (n in SLOW) is is_slow}
+            worker = GearmanWorker(
+                WORKER_NAME,
+                host,
+                port,
+                functions,
+                connections=CONNECTIONS,
+                ssl_context=ssl_context,
+            )
+            self._workers.append(worker)
+            worker.start()
 
     def stop(self) -> None:
         """The desk answers who still waits, so it is stopped before."""
-        if self._worker is not None:
-            self._worker.stop()
+        for worker in self._workers:
+            worker.stop()
 
     # -- asking --------------------------------------------------------------------------------
 
