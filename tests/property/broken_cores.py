@@ -194,6 +194,18 @@ MUTATIONS = (
         'leaving.withdraw(state, item, "dequeued by hand")',
         "pass",
     ),
+    Mutation(
+        "children of what has come in are not told of",
+        "own_events:OwnEvents.note_enqueued",
+        "self.waiting.append(",
+        "str(",
+    ),
+    Mutation(
+        "a merge that nobody cares for is followed up",
+        "own_events:OwnEvents.note_merged",
+        "(change.key.connection, change.project) not in self._heeds_merges",
+        "False",
+    ),
 )
 
 

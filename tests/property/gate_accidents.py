@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from random import Random
 
 from tests.property.gate_layouts import LAYOUTS, PROJECTS
@@ -19,9 +20,11 @@ from zuul.core.events import (
     MergeCompleted,
     ReportCompleted,
     RepoUpdated,
+    TriggerReceived,
 )
 from zuul.model.build import BuildData, MergeResult
 from zuul.model.change import ChangeKey
+from zuul.model.trigger import PROJECT_CHANGE_MERGED, own_event
 
 #: changes that developers have open at a time: quiet, ordinary and busy worlds
 OPEN_CHANGES = (4, 10, 10, 25)
@@ -224,6 +227,21 @@ class Accidents(World):
         if fake.status == "MERGED" and self.random.random() < 0.7:
             self.heard("change-merged", fake)
 
+    def find_next(self) -> None:
+        """The open changes of a project are told of; by an index that lags, also the merged one."""
+        if not self.finds:
+            return
+        command = self.finds[0]
+        self.answer_find(command)
+        if self.chance(0.3):
+            merged = self.gerrit.lookup(self.gerrit.changes[int(command.merged.number)])
+            stale = replace(merged, status="NEW", is_open=True)
+            event = own_event(PROJECT_CHANGE_MERGED, stale, self.clock.now)
+            self.tell(TriggerReceived(event, stale, (stale,)))
+
+    def tick(self) -> None:
+        self.heard_tick("post", self.random.choice(PROJECTS))
+
     def start_build(self) -> None:
         if self.gearman.queued:
             self.gearman.start(self.random.choice(self.gearman.queued))
@@ -262,6 +280,8 @@ class Accidents(World):
         (approve_change, 14),
         (merge_next, 24),
         (report_next, 24),
+        (find_next, 4),
+        (tick, 2),
         (start_build, 36),
         (finish_build, 40),
         (recheck, 2),

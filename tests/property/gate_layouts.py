@@ -7,6 +7,24 @@ from tests.support.layouts import without_project as foreign
 
 PROJECTS = ("one", "two", "three", "four")
 
+_OVERHEARD = (
+    pipeline(
+        "echo",
+        manager="IndependentPipelineManager",
+        trigger={"zuul": [{"event": "parent-change-enqueued", "pipeline": ["gate", "check"]}]},
+        success={"gerrit": {}},
+    ),
+    pipeline(
+        "merge-check",
+        manager="IndependentPipelineManager",
+        ignore_dependencies=True,
+        trigger={"zuul": [{"event": "project-change-merged"}]},
+        merge_failure={"gerrit": {}},
+    ),
+    project("one", echo=["one-unit"], **{"merge-check": ["noop"]}),
+    project("two", echo=["two-unit"], **{"merge-check": ["shared"]}),
+)
+
 LAYOUTS = (
     load_layout("simulation"),
     # a job more, a job less
@@ -23,6 +41,8 @@ LAYOUTS = (
     load_layout("simulation", project("two", gate=None)),
     load_layout("simulation", without_pipeline("check")),
     load_layout("simulation", without_pipeline("gate")),
+    # what the gate itself does is heard
+    *(load_layout("simulation", *_OVERHEARD) for _ in range(3)),
     # windows
     load_layout("simulation", pipeline("gate", window=1, window_floor=1)),
     load_layout("simulation", pipeline("gate", window=0)),

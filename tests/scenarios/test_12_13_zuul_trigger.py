@@ -79,6 +79,21 @@ def test_121_a_parent_that_is_only_a_base_counts_too(world: World) -> None:
     world.expect_reports(1, c)
 
 
+def test_121_a_child_is_tested_anew_on_its_parents_new_patch_set(world: World) -> None:
+    """What it was tested on is gone, and it with it (51); then it comes in again."""
+    world.reload(pipeline("dup1", trigger={"zuul": [{"event": PARENT, "pipeline": "check"}]}))
+    a = world.change()
+    b = world.change(depends_on=a)
+    world.hold_builds()
+    world.created(a)
+    assert world.items("dup1") == [["[1,1]", "2,1"]]
+    world.upload(a)
+    assert world.items("dup1") == [["[1,2]", "2,1"]]
+    world.release()
+    assert "depends on a change that failed to merge" in b.comments[0].text
+    world.expect_reports(2, b)
+
+
 def test_121_only_open_current_children(world: World) -> None:
     world.reload(pipeline("dup1", trigger={"zuul": [{"event": PARENT}]}))
     a = world.change()

@@ -7,6 +7,7 @@ from collections import Counter, defaultdict
 
 from tests.support.engine import Engine
 from tests.support.fake_gearman import SUCCESS, FakeBuild
+from tests.support.overheard import Overheard
 from tests.support.promises import Promises
 from zuul.core.commands import (
     Command,
@@ -35,6 +36,7 @@ from zuul.model.queue import ChangeQueue, QueueItem
 def watch(engine: Engine) -> Invariants:
     """Check the engine from now on."""
     Promises(engine)
+    Overheard(engine)
     return Invariants(engine)
 
 

@@ -1,7 +1,7 @@
 """What the core itself tells the pipelines of: the `zuul` trigger (contract zuul.md 2.4).
 
-Whoever makes something happen notes it here; the scheduler hands it on once the event at hand is
-done with, so that no enqueueing calls another.
+Whoever makes something happen notes it here; the scheduler hands it on once the queues have
+settled, so that no enqueueing calls another.
 """
 
 from __future__ import annotations

@@ -46,8 +46,8 @@ class Scheduler:
         state.now = now
         for event in batch:
             _HANDLERS[type(event)](self, event)
-            self._hear_own_events()
         settle(state)
+        self._hear_own_events()
         if state.changes.wants_pruning:
             state.changes.prune(state.held_keys())
         if state.exiting and self.is_idle and not self._stopped:
@@ -79,10 +79,16 @@ class Scheduler:
         return any(p.of_review(connection, number) for p in self._state.pipelines.values())
 
     def _hear_own_events(self) -> None:
-        """What has just been done may be what a pipeline waits for; and so on, while it is."""
+        """What has just been done may be what a pipeline waits for; and so on, while it is.
+
+        After the queues have settled: an item that must go for another patch set of what it needs
+        is gone by then, and does not stand in its own way.
+        """
         waiting = self._state.own_events.waiting
-        while waiting:
-            take_trigger(self._state, self._index, waiting.popleft())
+        if waiting:
+            while waiting:
+                take_trigger(self._state, self._index, waiting.popleft())
+            settle(self._state)
 
     # -- events --------------------------------------------------------------------------------
 
@@ -143,7 +149,9 @@ class Scheduler:
     def _on_layout_loaded(self, event: events.LayoutLoaded) -> None:
         if event.options is not None:
             self._state.options = event.options
+        untold = self._state.own_events.waiting
         self._state.own_events = OwnEvents(event.layout)
+        self._state.own_events.waiting.extend(untold)
         load_layout(self._state, event.layout)
         self._index = TriggerIndex(event.layout)
 
