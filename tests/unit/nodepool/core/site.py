@@ -10,6 +10,7 @@ from nodepool.config.values import NodepoolConfig
 from nodepool.core import commands, events
 from nodepool.core.build_events import BuildFinalized, BuildStarted
 from nodepool.core.pool import Pool
+from nodepool.core.ports import EVERYTHING, Switches
 from nodepool.model import (
     CloudImage,
     MachineKey,
@@ -77,13 +78,14 @@ class Site:
         nodes: tuple[Node, ...] = (),
         images: tuple[SnapshotImage, ...] | None = None,
         holds: dict[str, int] | None = None,
+        switches: Switches = EVERYTHING,
     ) -> None:
         self.now = 1000.0
         self.config: NodepoolConfig = parse_config(text, "site")
         self.observer = CountingObserver()
         numbers = Numbers()
         numbers.last = max((*(n.id for n in nodes), *(i.id - 1000 for i in images or ()), 0))
-        self.pool = Pool(self.config, "ours", numbers, self.observer)
+        self.pool = Pool(self.config, "ours", numbers, self.observer, switches)
         self.calls: list[commands.Call] = []
         self.rows: dict[int, Node] = {node.id: node for node in nodes}
         self.servers: dict[str, Server] = {}
