@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -9,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from tests.acceptance.people import LAYOUT
-from tests.support.processes import ROOT
+from tests.support.processes import ROOT, Process, find_free_port, wait_for
+from zuul.daemon.gearman_waits import GEARMAN_SECONDS
 
 pytestmark = pytest.mark.acceptance
 
@@ -78,6 +80,20 @@ def test_every_mistake_of_zuul_conf_is_listed(tmp_path: Path) -> None:
     assert done.returncode == 1
     for word in ("gearman.server", "gearman.port", "zuul.layout_config", "nosuch"):
         assert word in done.stderr
+
+
+def test_a_start_that_waits_for_gearman_ends_when_told_to(conf: Path) -> None:
+    away = f"[gearman_server]\nstart = false\n[gearman]\nport = {find_free_port()}\n"
+    conf.write_text(conf.read_text().replace("[gearman]\n", away, 1))
+    command = [sys.executable, "-m", "zuul.cmd.server", "-c", str(conf), "-d"]
+    server = Process.start("zuul-server", command, conf.parent)
+    try:
+        wait_for(lambda: "Waiting for the Gearman" in server.log(), "the wait", explain=server.log)
+        server.send(signal.SIGTERM)
+        assert server.wait(GEARMAN_SECONDS / 2) == 0
+        assert "Told to end before it served" in server.log()
+    finally:
+        server.kill()
 
 
 def test_a_missing_file_is_one_line_not_a_traceback(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from zuul import __version__
 from zuul.config import Program, ZuulConfig, read_config
+from zuul.daemon.gearman_waits import StartInterrupted
 from zuul.daemon.server import Server
 from zuul.layout.loader import check_layout
 from zuul.lib import logs
@@ -82,11 +83,17 @@ def serve(config: ZuulConfig, options: argparse.Namespace, started: Callable[[],
     for warning in config.warnings:
         log.warning("%s", warning)
     with SignalQueue(SIGNALS) as signals:
-        server = Server(config, layout=options.layout)
+
+        def pause(seconds: float) -> bool:
+            return signals.is_coming(signal.SIGTERM, seconds)
+
+        server = Server(config, layout=options.layout, pause=pause)
         try:
             server.start()
             started()
             _obey(server, signals, options)
+        except StartInterrupted:
+            log.info("Told to end before it served")
         finally:
             server.stop()
     return 0

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import threading
-import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Protocol
@@ -26,6 +25,7 @@ from zuul.daemon.brake_file import read_brakes
 from zuul.daemon.desk import Desk
 from zuul.daemon.dispatcher import Dispatcher
 from zuul.daemon.gearman_child import GearmanChild
+from zuul.daemon.gearman_waits import Pause, sleep, wait_for_server, wait_for_workers
 from zuul.daemon.heard import HeardKeeper, read_heard
 from zuul.daemon.inbox import Inbox
 from zuul.daemon.interest import LayoutInterest, WatchedChanges
@@ -56,14 +56,8 @@ from zuul.model.upload import Upload
 
 log = logging.getLogger("zuul.Server")
 
-#: how long the start waits for the Gearman server to answer
-GEARMAN_SECONDS = 30.0
 #: how long the start waits for the login to swift
 SWIFT_SECONDS = 5.0
-#: how long workers of our own server have to come back after a restart, and how long no new one
-#: must have come
-WORKERS_SECONDS = 30.0
-STABLE_SECONDS = 5.0
 
 
 class _Part(Protocol):
@@ -77,10 +71,17 @@ class _Part(Protocol):
 class Server:
     """One zuul-server. Its parts are made in the order in which they start, and stop in reverse."""
 
-    def __init__(self, config: ZuulConfig, *, layout: Path | None = None) -> None:
-        """`layout`: instead of the one that zuul.conf names, until the next reconfiguration."""
+    def __init__(
+        self, config: ZuulConfig, *, layout: Path | None = None, pause: Pause = sleep
+    ) -> None:
+        """`layout`: instead of the one that zuul.conf names, until the next reconfiguration.
+
+        `pause` is what a start waits with; where it says that the process is to end, the start
+        does.
+        """
         self._config = config
         self._layout_path = layout
+        self._pause = pause
         self.exited = threading.Event()
         self._inbox = Inbox()
         self._interest = LayoutInterest(WatchedChanges())
@@ -93,7 +94,7 @@ class Server:
         self._started: list[tuple[str, Callable[[], object]]] = []
 
     def start(self) -> None:
-        """Raises ConfigError or OSError; `stop` then cleans up what was started."""
+        """Raises ConfigError, OSError, StartInterrupted; `stop` cleans up what was started."""
         config = self._config
         refuse_writers(config.zuul.state_dir)
         layout = self._read_layout(config)
@@ -142,7 +143,7 @@ class Server:
         if heard and config.gearman_server.start:
             # Its workers lost their server with our last run: builds of what happened meanwhile
             # must not find them missing (contract zuul.md 5.2).
-            wait_for_workers(admin)
+            wait_for_workers(admin, self._pause)
         for driver in self._gerrits.values():
             self._start(f"connection {driver.name}", driver)
         self._replay_saved_events()
@@ -206,7 +207,7 @@ class Server:
         self._started.append(("Gearman client", client.close))
         admin = AdminClient(host, port, ssl_context=context)
         self._started.append(("Gearman administration", admin.close))
-        if not client.wait_connected(GEARMAN_SECONDS):
+        if not wait_for_server(client, self._pause):
             log.warning("The Gearman server does not answer yet %s", fields(host=host, port=port))
         return client, admin
 
@@ -290,27 +291,6 @@ class Server:
         saved = write_events(self._config.zuul.state_dir, [item.event for item in held])
         if saved:
             log.info("Events are saved for the next start %s", fields(events=saved))
-
-
-def wait_for_workers(
-    admin: AdminClient,
-    clock: Callable[[], float] = time.monotonic,
-    pause: Callable[[float], object] = time.sleep,
-) -> None:
-    """Until the set of functions has been the same for a while; not for ever."""
-    deadline = clock() + WORKERS_SECONDS
-    before: frozenset[str] = frozenset()
-    since = clock()
-    while clock() < min(deadline, since + STABLE_SECONDS):
-        pause(0.25)
-        try:
-            status = admin.status()
-        except OSError as error:
-            log.warning("The Gearman server does not tell its functions: %s", error)
-            continue
-        now = frozenset(name for name, function in status.items() if function.workers)
-        if now != before:
-            before, since = now, clock()
 
 
 def upload_defaults(config: SwiftConfig) -> Upload:

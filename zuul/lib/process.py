@@ -16,6 +16,7 @@ import sys
 import threading
 import time
 import traceback
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -209,6 +210,8 @@ class SignalQueue:
         self._signals = tuple(signals)
         # SimpleQueue, as its put may interrupt another put: a handler runs between any two steps.
         self._queue: queue.SimpleQueue[signal.Signals] = queue.SimpleQueue()
+        #: seen by `is_coming`, and still to be waited for
+        self._seen: deque[signal.Signals] = deque()
         self._before: dict[signal.Signals, Any] = {}
 
     def __enter__(self) -> Self:
@@ -228,6 +231,21 @@ class SignalQueue:
 
     def wait(self, timeout_seconds: float) -> signal.Signals | None:
         """The next signal, or None when the time is over."""
+        if self._seen:
+            return self._seen.popleft()
+        return self._next(timeout_seconds)
+
+    def is_coming(self, wanted: signal.Signals, timeout_seconds: float) -> bool:
+        """Whether that signal waits or comes within the time. Takes no signal away from `wait`."""
+        deadline = time.monotonic() + timeout_seconds
+        while wanted not in self._seen:
+            found = self._next(max(0.0, deadline - time.monotonic()))
+            if found is None:
+                return False
+            self._seen.append(found)
+        return True
+
+    def _next(self, timeout_seconds: float) -> signal.Signals | None:
         try:
             return self._queue.get(timeout=timeout_seconds)
         except queue.Empty:

@@ -85,6 +85,18 @@ class TestSignalQueue:
         with SignalQueue([signal.SIGUSR1]) as signals:
             assert signals.wait(0.001) is None
 
+    def test_one_that_is_looked_for_leaves_all_in_their_order(self):
+        with SignalQueue([signal.SIGUSR1, signal.SIGHUP]) as signals:
+            assert not signals.is_coming(signal.SIGHUP, 0.001)
+            signal.raise_signal(signal.SIGUSR1)
+            assert not signals.is_coming(signal.SIGHUP, 0)
+            signal.raise_signal(signal.SIGHUP)
+            assert signals.is_coming(signal.SIGHUP, 0)
+            assert signals.is_coming(signal.SIGHUP, 60)
+            assert signals.wait(1) is signal.SIGUSR1
+            assert signals.wait(1) is signal.SIGHUP
+            assert signals.wait(0.001) is None
+
     def test_the_old_handlers_come_back(self):
         before = signal.getsignal(signal.SIGUSR1)
         with SignalQueue([signal.SIGUSR1]):
