@@ -7,20 +7,19 @@ from __future__ import annotations
 
 import os
 import re
-import stat
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from zuul.lib import logs
+from zuul.lib.config_file import read_config_file, warning_of_readers
 from zuul.lib.fields import FieldReader
 from zuul.lib.ini import IniFile, parse_ini
 from zuul.lib.problems import ConfigError, Problem
-from zuul.lib.secret import Secret
+from zuul.lib.secret import Secret, secrets_in_url
 from zuul.lib.tls import TlsFiles, parse_tls_files
 
-MAX_FILE_BYTES = 1 << 20
 GEARMAN_PORT = 4730
 PUBLISHER_PORT = 8888
 HTTP_PORT = 8889
@@ -105,20 +104,8 @@ class ShimConfig:
 def read_config(path: str | os.PathLike[str]) -> ShimConfig:
     """Read `path`; raises ConfigError. From here on this process's log hides its secrets."""
     file = Path(os.path.expanduser(path))
-    try:
-        with file.open("rb") as stream:
-            mode = os.fstat(stream.fileno()).st_mode
-            content = stream.read(MAX_FILE_BYTES + 1)
-        if len(content) > MAX_FILE_BYTES:
-            raise ConfigError([Problem(str(file), 0, "", f"is larger than {MAX_FILE_BYTES} bytes")])
-        text = content.decode("utf-8")
-    except OSError as error:
-        raise ConfigError([Problem(str(file), 0, "", f"cannot be read: {error}")]) from error
-    except UnicodeDecodeError as error:
-        line = content.count(b"\n", 0, error.start) + 1
-        raise ConfigError([Problem(str(file), line, "", f"is not UTF-8: {error}")]) from error
-    others = bool(mode & (stat.S_IRWXG | stat.S_IRWXO))
-    config = parse_config(text, str(file), readable_by_others=others)
+    found = read_config_file(file)
+    config = parse_config(found.text, str(file), readable_by_others=found.readable_by_others)
     logs.hide(config.secrets)
     return config
 
@@ -156,10 +143,9 @@ class _Parser:
         self._warn_of_unknown_sections()
         secrets = [master.apikey for master in masters.values() if master.apikey]
         if dburi is not default:
-            secrets += _password_of(dburi)
+            secrets += secrets_in_url(dburi)
         if readable_by_others and secrets:
-            text = "holds a password and others than its owner can read it: chmod 600"
-            self.warnings.append(Problem(self.ini.source, 0, "", text))
+            self.warnings.append(warning_of_readers(self.ini.source))
         return ShimConfig(
             source=self.ini.source,
             gearman=gearman,
@@ -274,11 +260,3 @@ def _has_more_than_a_place(url: str) -> bool:
     except ValueError:
         return False
     return "@" in parts.netloc or bool(parts.query) or bool(parts.fragment) or not parts.hostname
-
-
-def _password_of(dburi: Secret) -> list[Secret]:
-    try:
-        password = urlsplit(dburi.reveal()).password
-    except ValueError:
-        return [dburi]
-    return [Secret(password)] if password else []

@@ -121,7 +121,7 @@ def test_it_reads_its_access_list_again(tmp_path: Path) -> None:
         ("[zuul]\nadmin=everything\n", 0o644, "acl.ini:2: zuul.admin: unknown command"),
         ("[zuul]\n", 0o664, "acl.ini: others than its owner can change it"),
         ("x" * (1 << 20) + "y", 0o600, "larger than"),
-        ("\udc80", 0o600, "cannot be read"),
+        ("\udc80", 0o600, "is not UTF-8"),
     ],
 )
 def test_an_access_list_that_cannot_be_used_is_told_at_start(

@@ -6,7 +6,6 @@ import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import MappingProxyType
-from urllib.parse import unquote, urlsplit
 
 from zuul.config.values import (
     ConnectionConfig,
@@ -18,7 +17,7 @@ from zuul.lib.addresses import parse_addresses
 from zuul.lib.fields import FALSE_WORDS, FieldReader
 from zuul.lib.ini import IniFile
 from zuul.lib.problems import Problem
-from zuul.lib.secret import Secret
+from zuul.lib.secret import Secret, secrets_in_url
 
 #: the header of a section that makes a connection
 CONNECTION_SECTION = re.compile(r"(?i:connection)(\s+(?P<name>.*?)\s*)?$|(?P<legacy>gerrit|smtp)$")
@@ -182,14 +181,5 @@ def _secrets_of(config: ConnectionConfig) -> list[Secret]:
     if isinstance(config, GerritConnectionConfig) and config.password:
         return [config.password]
     if isinstance(config, SqlConnectionConfig) and config.dburi:
-        password = _password_of(config.dburi.reveal())
-        return [config.dburi, Secret(password)] if password else [config.dburi]
+        return [config.dburi, *secrets_in_url(config.dburi)]
     return []
-
-
-def _password_of(uri: str) -> str | None:
-    try:
-        password = urlsplit(uri).password
-    except ValueError:
-        return None
-    return unquote(password) if password else None

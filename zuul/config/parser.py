@@ -9,7 +9,6 @@ from __future__ import annotations
 import ipaddress
 import os
 import re
-import stat
 from pathlib import Path
 
 from zuul.config.connections import CONNECTION_SECTION, parse_connections
@@ -25,6 +24,7 @@ from zuul.config.values import (
     ZuulConfig,
 )
 from zuul.lib import logs
+from zuul.lib.config_file import read_config_file, warning_of_readers
 from zuul.lib.fields import FieldReader
 from zuul.lib.ini import IniFile, parse_ini
 from zuul.lib.problems import ConfigError, Problem
@@ -33,7 +33,6 @@ from zuul.lib.tls import parse_tls_files
 
 #: where the file is looked for, the first that exists
 DEFAULT_PATHS = ("/etc/zuul/zuul.conf", "~/zuul.conf")
-MAX_FILE_BYTES = 1 << 20
 
 _KNOWN_SECTIONS = frozenset({"gearman", "gearman_server", "webapp", "zuul", "merger", "swift"})
 #: sections of programs that share the file with ours
@@ -52,20 +51,10 @@ def read_config(
     From here on the log of this process hides the file's secrets.
     """
     file = _find_file(path)
-    try:
-        with file.open("rb") as stream:
-            mode = os.fstat(stream.fileno()).st_mode
-            content = stream.read(MAX_FILE_BYTES + 1)
-        if len(content) > MAX_FILE_BYTES:
-            raise ConfigError([Problem(str(file), 0, "", f"is larger than {MAX_FILE_BYTES} bytes")])
-        text = content.decode("utf-8")
-    except OSError as error:
-        raise ConfigError([Problem(str(file), 0, "", f"cannot be read: {error}")]) from error
-    except UnicodeDecodeError as error:
-        line = content.count(b"\n", 0, error.start) + 1
-        raise ConfigError([Problem(str(file), line, "", f"is not UTF-8: {error}")]) from error
-    others = mode & (stat.S_IRWXG | stat.S_IRWXO)
-    config = parse_config(text, str(file), program=program, readable_by_others=bool(others))
+    found = read_config_file(file)
+    config = parse_config(
+        found.text, str(file), program=program, readable_by_others=found.readable_by_others
+    )
     logs.hide(config.secrets)
     return config
 
@@ -121,8 +110,7 @@ class _Parser:
         self._warn_of_unknown_sections()
         secrets += secrets_of(swift) if swift else []
         if readable_by_others and secrets:
-            text = "holds a password and others than its owner can read it: chmod 600"
-            self.warnings.append(Problem(self.ini.source, 0, "", text))
+            self.warnings.append(warning_of_readers(self.ini.source))
         return ZuulConfig(
             source=self.ini.source,
             gearman=gearman,

@@ -6,7 +6,8 @@ import ssl
 from dataclasses import dataclass
 from pathlib import Path
 
-from zuul.lib.gearman.acl import MAX_FILE_BYTES, Acl, parse_acl
+from zuul.lib.config_file import read_config_file
+from zuul.lib.gearman.acl import Acl, parse_acl
 from zuul.lib.modes import problem_of_writers
 from zuul.lib.problems import ConfigError, Problem
 from zuul.lib.tls import TlsError, TlsFiles, server_context
@@ -33,13 +34,8 @@ def read_acl(path: Path) -> Acl:
     """Raises ConfigError, also for a list that others than its owner can change."""
     try:
         problem = problem_of_writers(path)
-        with path.open("rb") as stream:
-            content = stream.read(MAX_FILE_BYTES + 1)
-        text = content.decode("utf-8")
-    except (OSError, UnicodeDecodeError) as error:
+    except OSError as error:
         raise ConfigError([Problem(str(path), 0, "", f"cannot be read: {error}")]) from error
-    if len(content) > MAX_FILE_BYTES:
-        problem = Problem(str(path), 0, "", f"is larger than {MAX_FILE_BYTES} bytes")
     if problem is not None:
         raise ConfigError([problem])
-    return parse_acl(text, str(path))
+    return parse_acl(read_config_file(path).text, str(path))

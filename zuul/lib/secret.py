@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hmac
 from typing import NoReturn
+from urllib.parse import unquote, urlsplit
 
 STARS = "********"
 
@@ -43,3 +44,12 @@ class Secret:
 
     def __reduce__(self) -> NoReturn:
         raise TypeError("a Secret is not written anywhere")
+
+
+def secrets_in_url(url: Secret) -> list[Secret]:
+    """Its password, if it has one; the whole, if it is no URL."""
+    try:
+        password = urlsplit(url.reveal()).password
+    except ValueError:
+        return [url]
+    return [Secret(unquote(password))] if password else []

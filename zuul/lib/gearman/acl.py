@@ -30,7 +30,6 @@ from zuul.lib.problems import ConfigError, Problem
 #: administrative commands that want a right; `version` tells nothing, `cancel` has its own
 ADMIN_COMMANDS: Final = ("status", "workers")
 MAX_PATTERN_LENGTH: Final = 1024
-MAX_FILE_BYTES: Final = 1 << 20
 
 _DIVIDER = re.compile(r"[,\n]")
 
