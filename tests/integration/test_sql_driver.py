@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
+from collections.abc import Iterator
 from datetime import datetime
 
 import pytest
@@ -19,6 +21,8 @@ from tests.support.waiting import eventually
 from tests.support.world import World
 from zuul.drivers.outbox import OutboxTuning
 from zuul.drivers.sql.tables import METADATA
+from zuul.lib.sql.database import Database
+from zuul.lib.sql.errors import DatabaseUnavailable
 from zuul.model.build import ReportedJob
 from zuul.model.change import Change, ChangeKey, Ref, RefKey
 
@@ -312,6 +316,35 @@ def test_tables_that_somebody_took_away_come_back(sqlite_url: str) -> None:
         rows.execute(*(f"DROP TABLE {table}" for table in tables))
         send(driver, make_report(pipeline="gate"))
         assert [row["pipeline"] for row in rows.wait()] == ["gate"]
+
+
+def test_a_commit_whose_answer_was_lost_is_not_done_twice(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # What has no name is a look at the tables, which follows each failure, or goes well.
+    faults = ["after the commit", "", "before it", "", "", "after the commit", "", "before it"]
+    write = Database.write
+
+    @contextlib.contextmanager
+    def breaks(self: Database) -> Iterator[sa.Connection]:
+        how = faults.pop(0) if faults else ""
+        with write(self) as connection:
+            yield connection
+            if how == "before it":
+                raise DatabaseUnavailable("server closed the connection")
+        if how == "after the commit":
+            raise DatabaseUnavailable("server closed the connection")
+
+    with started_driver(database_url) as driver:
+        send(driver, make_report(pipeline="first"))
+        Rows(database_url).wait()
+        monkeypatch.setattr(Database, "write", breaks)
+        # Two that are the same are two, each once; a timer's reports are so.
+        told = ["second", "second", "third", "third"]
+        for name in told:
+            send(driver, make_report(change=TICK, pipeline=name))
+        Rows(database_url).wait(5)
+    assert [row["pipeline"] for row in Rows(database_url).buildsets()] == ["first", *told]
 
 
 def test_reports_of_one_change_keep_their_order(sqlite_url: str) -> None:

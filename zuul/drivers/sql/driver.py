@@ -12,7 +12,8 @@ from zuul.core.commands import SendReport
 from zuul.core.events import ReportCompleted
 from zuul.drivers.outbox import Outbox, OutboxTuning
 from zuul.drivers.sql.rows import Row, in_ascii, report_rows
-from zuul.drivers.sql.tables import BUILD, BUILDSET, VERSION_TABLE
+from zuul.drivers.sql.statements import find_report, last_buildset, write_report
+from zuul.drivers.sql.tables import VERSION_TABLE
 from zuul.errors import ConnectionLost, DriverError
 from zuul.lib.logs import fields
 from zuul.lib.problems import ConfigError
@@ -61,6 +62,10 @@ class SqlDriver:
         #: made and used on the outbox's thread alone
         self._database: Database | None = None
         self._migrated = False
+        #: the highest build set known to be in the database
+        self._last = 0
+        #: a connection broke while this was written: it may be there
+        self._in_doubt: _Letter | None = None
 
     def start(self) -> None:
         self._outbox.start()
@@ -98,6 +103,8 @@ class SqlDriver:
                 self._database = Database(self._dburi, _MIGRATIONS, self._busy_seconds)
             if not self._migrated:
                 self._database.migrate()
+                if self._in_doubt is None:
+                    self._last = last_buildset(self._database)
                 self._migrated = True
                 log.info("The database is open %s", fields(connection=self.name))
         except DatabaseError as error:
@@ -110,29 +117,30 @@ class SqlDriver:
         database = self._open()
         buildset, builds = report_rows(letter.request, letter.parameters)
         try:
-            try:
-                _write(database, buildset, builds)
-            except ValueRefused as error:
-                log.warning(
-                    "A report is recorded in ASCII alone %s: %s",
-                    fields(connection=self.name, change=letter.request.change.key),
-                    error,
-                )
-                _write(database, in_ascii(buildset), list(map(in_ascii, builds)))
+            written = None
+            if self._in_doubt is letter:
+                written = find_report(database, buildset, self._last)
+            if written is None:
+                written = self._write(database, letter, buildset, builds)
+            self._last, self._in_doubt = written, None
         except DatabaseError as error:
             # Somebody may have taken the tables away: the next look makes them.
             self._migrated = False
+            if isinstance(error, DatabaseUnavailable):
+                self._in_doubt = letter
             raise self._explain(error) from error
+
+    def _write(self, database: Database, letter: _Letter, buildset: Row, builds: list[Row]) -> int:
+        try:
+            return write_report(database, buildset, builds)
+        except ValueRefused as error:
+            log.warning(
+                "A report is recorded in ASCII alone %s: %s",
+                fields(connection=self.name, change=letter.request.change.key),
+                error,
+            )
+            return write_report(database, in_ascii(buildset), list(map(in_ascii, builds)))
 
     def _explain(self, error: DatabaseError) -> DriverError:
         kind = ConnectionLost if isinstance(error, DatabaseUnavailable) else DriverError
         return kind(str(error), connection=self.name)
-
-
-def _write(database: Database, buildset: Row, builds: list[Row]) -> None:
-    with database.write() as connection:
-        made = connection.execute(BUILDSET.insert().values(buildset)).inserted_primary_key
-        assert made is not None
-        if builds:
-            rows = [{BUILD.c.buildset_id.name: made[0], **build} for build in builds]
-            connection.execute(BUILD.insert(), rows)
