@@ -299,6 +299,17 @@ def test_links_of_another_clone_lead_nowhere(site: Site) -> None:
     assert list(outside.iterdir()) == []
 
 
+def test_links_lead_into_no_other_clone(site: Site) -> None:
+    site.clone("org/project1")
+    hooks = site.workspace / "org/project1/.git/hooks"
+    hooks.mkdir()
+    (site.workspace / "lib").symlink_to("org/project1/.git")
+    clone_map = parse_clonemap("clonemap: [{name: org/project2, dest: lib/hooks}]", "map")
+    with pytest.raises(CloneError, match="leads into the files of another clone"):
+        site.clone("org/project2", clone_map=clone_map)
+    assert list(hooks.iterdir()) == []
+
+
 def test_a_folder_with_files_is_left_alone(site: Site) -> None:
     folder = site.workspace / "org/project1"
     folder.mkdir(parents=True)
@@ -337,7 +348,8 @@ def test_a_used_workspace_is_as_good_as_new(site: Site) -> None:
     (folder / "new").mkdir()
     for name in ("new/file", "module.pyc"):
         (folder / name).write_text("x")
-    (folder / ".git" / "index.lock").touch()
+    for lock in ("index", "refs/heads/gone", "refs/remotes/origin/gone"):
+        (folder / ".git" / f"{lock}.lock").touch()
     run_git(origin.path, "update-ref", "-d", "refs/heads/gone")
     # a name that nests under that of the branch which was there
     origin.commit("gone/again", {"y": "y\n"}, "again", parent=origin.head["master"])

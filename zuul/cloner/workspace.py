@@ -64,9 +64,7 @@ class WorkTree:
         self.folder.mkdir(parents=True, exist_ok=True)
         self._check_place(workspace)
         self._must(self._local(["init", "--quiet", "--template=", "--", "."]))
-        for lock in (self.folder / ".git").glob("*.lock"):
-            lock.unlink(missing_ok=True)
-            log.warning("Removed a stale lock %s", fields(project=self.project, path=lock))
+        self._remove_stale_locks()
         for key, value in (
             ("remote.origin.url", url),
             ("remote.origin.fetch", _BRANCHES),
@@ -77,9 +75,18 @@ class WorkTree:
 
     def _check_place(self, workspace: Path) -> None:
         """Another clone may hold links that lead elsewhere; nothing is written through them."""
-        inside = self.folder.resolve().is_relative_to(workspace.resolve())
-        if not inside or (self.folder / ".git").is_symlink():
+        root, place = workspace.resolve(), self.folder.resolve()
+        if not place.is_relative_to(root) or (self.folder / ".git").is_symlink():
             self._fail(f"{self.folder} leads out of the workspace")
+        if ".git" in place.relative_to(root).parts:
+            self._fail(f"{self.folder} leads into the files of another clone")
+
+    def _remove_stale_locks(self) -> None:
+        """No git of ours runs: what is locked was left by one that was killed."""
+        folder = self.folder / ".git"
+        for lock in (*folder.glob("*.lock"), *(folder / "refs").rglob("*.lock")):
+            lock.unlink(missing_ok=True)
+            log.warning("Removed a stale lock %s", fields(project=self.project, path=lock))
 
     def _take_from_cache(self, cache: Path) -> None:
         begin = time.monotonic()
