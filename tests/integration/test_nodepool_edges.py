@@ -49,18 +49,19 @@ def test_a_provider_logs_in_again_only_if_its_cloud_differs(cloud: SandboxCloud)
     try:
         edges.configure(parse_config(text(cloud, a=", max-servers: 1", b=", max-servers: 1"), "n"))
         edges.start()
-        eventually(listed, "lists of both")
+        eventually(listed, "lists of both", 60)
         assert logins() == 2
         # Limits and images are effective by being there.
         edges.configure(parse_config(text(cloud, a=", max-servers: 5", b=", max-servers: 1"), "n"))
         told.clear()
         edges.expect({"a", "b"}, ())
-        eventually(listed, "lists of both")
+        eventually(listed, "lists of both", 60)
         assert logins() == 2
         more = ", max-servers: 5, api-timeout: 30"
         edges.configure(parse_config(text(cloud, a=more, b=", max-servers: 1"), "n"))
+        eventually(lambda: logins() == 3, "a new login", 60)
         told.clear()
-        eventually(listed, "lists of both")
+        eventually(listed, "lists of both", 60)
         assert logins() == 3
     finally:
         edges.stop()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import signal
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -83,12 +82,10 @@ def test_signals_reloads_and_a_second_one(site: Site) -> None:
     first.send(signal.SIGHUP)
     await_line(first, "Configuration is the same")
 
-    began = time.monotonic()
     first.send(signal.SIGTERM)
     assert first.wait(30) == 0
     await_status(second, second_port, 200)
-    # Not after the 15 seconds that the lease would have lived.
-    assert time.monotonic() - began < 15
+    assert "Lease released" in first.log()
     second.send(signal.SIGUSR1)
     assert second.wait(60) == 0
     assert "Lease released" in second.log()

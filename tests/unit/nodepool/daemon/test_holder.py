@@ -7,6 +7,7 @@ import sys
 import pytest
 
 from nodepool.daemon.holder import is_dead, make_holder
+from tests.support.processes import ROOT
 
 
 def test_this_process_lives_and_is_like_no_other() -> None:
@@ -18,7 +19,12 @@ def test_this_process_lives_and_is_like_no_other() -> None:
 def test_a_process_of_this_machine_that_ended_is_dead() -> None:
     program = "from nodepool.daemon.holder import make_holder; print(make_holder())"
     done = subprocess.run(
-        [sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=60
+        [sys.executable, "-c", program],
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
+        cwd=ROOT,
     )
     assert is_dead(done.stdout.strip())
 
