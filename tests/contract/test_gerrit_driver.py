@@ -368,6 +368,39 @@ def test_refresh_ends_in_news_of_the_changes(world: World, project: str) -> None
         assert [change.key for change in world.wait_refreshed().changes] == [key]
 
 
+@pytest.mark.parametrize("name", ["org/open-changes", "org/odd name (open)"])
+def test_067_open_changes_of_a_project_are_told_of(world: World, name: str) -> None:
+    project, other = world.project(name), world.project(f"{name} too")
+    merged, a, gone = (world.dev.upload(project, subject) for subject in ("Merged", "A", "Gone"))
+    b = world.dev.upload(project, "B", onto=a.revision)
+    world.dev.upload(project, "A", {"a": "2\n"}, change_id=a.change_id)
+    c = world.dev.upload(other, "C", footers=[f"Depends-On: {a.change_id}"])
+    world.review("core", gone.number, "--abandon")
+    with world.driver() as driver:
+        driver.find_open(project, ChangeKey("gerrit", str(merged.number), "1"))
+        kind = "project-change-merged"
+        told = {number: world.wait_trigger(kind, number) for number in (a.number, b.number)}
+        # a second merge, after what the first one led to
+        driver.find_open(project, ChangeKey("gerrit", str(b.number), "1"))
+        again = world.wait_trigger(kind, a.number, count=2)
+        world.wait_trigger(kind, merged.number)
+    assert [str(told[number].subject.key) for number in (a.number, b.number)] == [
+        f"{a.number},2",
+        f"{b.number},1",
+    ]
+    everything = [e.event.number for e in world.triggers(kind)]
+    assert sorted(everything) == sorted(str(upload.number) for upload in (a, b, a, merged)), (
+        "each once for each merge"
+    )
+    assert str(c.number) in {key.number for key in again.subject.needed_by}
+    event = again.event
+    assert (event.connection, event.project, event.branch) == ("zuul", project, "master")
+    # what waited for the next start is looked up anew
+    with world.driver() as driver:
+        driver.hear(event)
+        assert world.wait_trigger(kind, a.number, count=3).subject == again.subject
+
+
 def test_a_merger_can_clone_from_the_url(world: World, tmp_path: Path) -> None:
     name = world.project("org/odd name+x")
     with world.driver() as driver:

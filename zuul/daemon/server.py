@@ -33,7 +33,7 @@ from zuul.daemon.observers import LogObserver, Observers, StatsObserver
 from zuul.daemon.reporters import make_reporters
 from zuul.daemon.rpc import RpcListener
 from zuul.daemon.scheduler_thread import SchedulerThread
-from zuul.daemon.state import take_events, write_events
+from zuul.daemon.state import give_back, take_events, write_events
 from zuul.daemon.times import TimeDatabase
 from zuul.daemon.web import WebServer
 from zuul.drivers.gearman.builds import GearmanBuilds
@@ -274,17 +274,8 @@ class Server:
         return read_layout(path, drivers)
 
     def _replay_saved_events(self) -> None:
-        for event in take_events(self._config.zuul.state_dir):
-            driver = self._gerrits.get(event.source or event.connection)
-            if event.connection == TIMER:
-                self._timers.hear(event)
-            elif driver is None:
-                log.warning(
-                    "A saved event is dropped, its connection is gone %s",
-                    fields(connection=event.connection, type=event.type),
-                )
-            else:
-                driver.hear(event)
+        events = take_events(self._config.zuul.state_dir)
+        give_back(events, {**self._gerrits, TIMER: self._timers})
 
     def _save_held_events(self) -> None:
         held = self._inbox.held_triggers()

@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 import logging
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from dataclasses import fields as dataclass_fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from zuul.lib.logs import fields
 from zuul.model.change import Approval
@@ -51,6 +51,25 @@ def take_events(state_dir: Path) -> list[TriggerEvent]:
             log.warning("A saved event is damaged: %s %s", error, fields(file=path, line=number))
     path.unlink()
     return events
+
+
+class Hearer(Protocol):
+    """A driver that events can come from."""
+
+    def hear(self, event: TriggerEvent) -> None: ...
+
+
+def give_back(events: Iterable[TriggerEvent], drivers: Mapping[str, Hearer]) -> None:
+    """Let whoever heard of the events, or knows their change, hear of them again."""
+    for event in events:
+        driver = drivers.get(event.source or event.connection)
+        if driver is None:
+            log.warning(
+                "A saved event is dropped, its connection is gone %s",
+                fields(connection=event.source or event.connection, type=event.type),
+            )
+        else:
+            driver.hear(event)
 
 
 def parse_event(data: dict[str, Any]) -> TriggerEvent:

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from zuul.daemon.state import FILE_NAME, take_events, write_events
+from zuul.daemon.state import FILE_NAME, give_back, take_events, write_events
 from zuul.model.change import Approval
-from zuul.model.trigger import Account, TriggerEvent
+from zuul.model.trigger import PROJECT_CHANGE_MERGED, TIMER, ZUUL, Account, TriggerEvent
 
 EVENT = TriggerEvent(
     "gerrit",
@@ -24,6 +24,24 @@ def test_events_come_back_once(tmp_path: Path) -> None:
     assert write_events(tmp_path, [EVENT, BARE]) == 2
     assert take_events(tmp_path) == [EVENT, BARE]
     assert take_events(tmp_path) == []
+
+
+def test_each_goes_back_to_whoever_knows_about_it(caplog: pytest.LogCaptureFixture) -> None:
+    class Driver:
+        def __init__(self) -> None:
+            self.heard: list[TriggerEvent] = []
+
+        def hear(self, event: TriggerEvent) -> None:
+            self.heard.append(event)
+
+    review, timers = Driver(), Driver()
+    tick = TriggerEvent(TIMER, TIMER, project="p", forced_pipeline="periodic")
+    own = TriggerEvent(ZUUL, PROJECT_CHANGE_MERGED, number="1", patchset="1", source="gerrit")
+    lost = TriggerEvent(ZUUL, PROJECT_CHANGE_MERGED, number="1", patchset="1", source="gone")
+    give_back([tick, EVENT, own, lost], {"gerrit": review, TIMER: timers})
+    assert review.heard == [EVENT, own]
+    assert timers.heard == [tick]
+    assert "A saved event is dropped" in caplog.text
 
 
 def test_nothing_to_keep_leaves_no_file(tmp_path: Path) -> None:
