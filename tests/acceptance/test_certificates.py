@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import signal
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import quote
@@ -13,7 +15,7 @@ import pytest
 
 from tests.acceptance.people import Site
 from tests.support.certificates import Authority
-from tests.support.processes import wait_for
+from tests.support.processes import ROOT, wait_for
 from zuul.lib.gearman import AdminClient, AdminError, GearmanClient, GearmanWorker, Outcome
 from zuul.lib.tls import TlsFiles, client_context
 
@@ -63,6 +65,7 @@ def test_changes_merge_and_strangers_do_nothing(
     site.expect_merged(change)
     site.expect_idle()
 
+    people_ask_with_a_certificate_of_their_own(site, ours)
     secrets_are_nowhere(site)
 
     # Who is taken from the list is out at once, without a restart.
@@ -71,6 +74,28 @@ def test_changes_merge_and_strangers_do_nothing(
     wait_for(
         lambda: site.suite.gearman_workers().get("build:unit") == 0, "an end of the registration"
     )
+
+
+def people_ask_with_a_certificate_of_their_own(site: Site, ours: Authority) -> None:
+    """The command `zuul`, as an administrator and as somebody who is none."""
+    nobody = zuul(site, ours.of("worker"), "promote", "--pipeline", "gate", "--changes", "99,1")
+    assert nobody.returncode == 1
+    assert "certificate 'worker' may not submit 'zuul:promote'" in nobody.stderr
+    admin = zuul(site, ours.of("admin"), "promote", "--pipeline", "gate", "--changes", "99,1")
+    assert admin.returncode == 1
+    assert "99,1" in admin.stderr and "may not" not in admin.stderr
+    jobs = zuul(site, ours.of("admin"), "show", "running-jobs")
+    assert (jobs.returncode, jobs.stdout) == (0, "No jobs currently running\n")
+
+
+def zuul(site: Site, papers: TlsFiles, *words: str) -> subprocess.CompletedProcess[str]:
+    conf = site.suite.folder / f"{papers.certificate.stem}.conf"
+    conf.write_text(
+        f"[gearman]\nserver = 127.0.0.1\nport = {site.suite.gearman_port}\nssl_ca = {papers.ca}\n"
+        f"ssl_cert = {papers.certificate}\nssl_key = {papers.key}\n"
+    )
+    command = [sys.executable, "-m", "zuul.cmd.client", "-c", str(conf), *words]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120)
 
 
 def secrets_are_nowhere(site: Site) -> None:

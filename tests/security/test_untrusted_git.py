@@ -48,7 +48,10 @@ def test_hooks_and_helpers_of_a_clone_do_not_run(
         run_git(clone, "config", key, str(script))
     answer = world.merge(project.change({".gitattributes": "* filter=x\n", "B": "b\n"}))
     assert answer.error is None
+    # Refs move, which a hook would be told of.
+    project.commit("master", {"C": "c\n"}, "moves")
     world.merger.update(UpdateRequest(project.origin()))
+    assert world.merge(project.change({"D": "d\n"})).error is None
     assert not trap.exists()
 
 
