@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import ssl
 import threading
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -24,6 +25,7 @@ ASK_EVERY = 5.0
 #: a server that needs long for its answer is left alone for so many times that long
 LEAVE_ALONE = 5.0
 ANSWER_SECONDS = 10.0
+STOP_SECONDS = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,9 +71,11 @@ class DemandWatch:
 
     def stop(self) -> None:
         servers, self._servers = self._servers, {}
-        for seconds in (0.0, 10.0):
-            for server in servers.values():
-                server.stop(seconds)
+        for server in servers.values():
+            server.stop()
+        deadline = time.monotonic() + STOP_SECONDS
+        for server in servers.values():
+            server.stop(max(0.0, deadline - time.monotonic()))
 
     def _heard(self, address: ServerAddress, answer: _Answer | None) -> None:
         # The lock also keeps the sums in the order in which they were made.

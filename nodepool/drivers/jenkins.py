@@ -26,6 +26,7 @@ THREADS = 4
 MOST_WAITING = 20_000
 #: nodes whose making is remembered until they have their label
 MOST_UNLABELED = 10_000
+STOP_SECONDS = 5.0
 #: a call's tries, each after a pause, as long as its time is not over
 TRIES = 10
 
@@ -126,13 +127,16 @@ class TargetEdge:
                 self._failed(found[0], text)
 
     def stop(self) -> None:
-        """Nothing is told after this: what was under way is found out at the next start."""
+        """Within seconds. Nothing is told after this: what was under way is found out at the next
+        start."""
         self._stopped = True
         accounts, self._accounts = self._accounts, {}
         for account in accounts.values():
             account.jenkins.pace.close()
+            account.lanes.stop(0.0)
+        deadline = time.monotonic() + STOP_SECONDS
         for account in accounts.values():
-            account.lanes.stop()
+            account.lanes.stop(max(0.0, deadline - time.monotonic()))
             account.jenkins.close()
         if self._gearman is not None:
             self._gearman.stop()

@@ -26,6 +26,7 @@ Inbox = Callable[[events.Event], None]
 #: seconds for an offer to be taken and worked on: less than the core waits (launch_flow.TIMEOUTS)
 ASSIGN_SECONDS, REVOKE_SECONDS = 840.0, 300.0
 HANDLE_SECONDS = 300.0
+STOP_SECONDS = 5.0
 THREADS = 4
 MOST_NAME = 255
 MOST_DATA = 64 * 1024
@@ -68,7 +69,7 @@ class Offers:
     def stop(self) -> None:
         """Nothing is told after this."""
         self._stopped = True
-        self._lanes.stop()
+        self._lanes.stop(STOP_SECONDS)
         self.configure(())
 
     def assign(self, call: commands.AssignNode) -> None:

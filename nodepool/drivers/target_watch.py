@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Callable, Mapping
 
 from nodepool.config.values import JenkinsConfig, TargetConfig
@@ -22,6 +23,7 @@ LOOK_EVERY = 10.0
 #: one that did not answer is asked once more after so many seconds, before it counts as offline
 SECOND_LOOK = 1.0
 ANSWER_SECONDS = 15.0
+STOP_SECONDS = 5.0
 
 
 class TargetWatch:
@@ -77,8 +79,9 @@ class TargetWatch:
         watches, self._watches = self._watches, {}
         for watch in watches.values():
             watch.silence()
+        deadline = time.monotonic() + STOP_SECONDS
         for watch in watches.values():
-            watch.stop(10.0)
+            watch.stop(max(0.0, deadline - time.monotonic()))
 
 
 class _Watch:
@@ -111,6 +114,7 @@ class _Watch:
         """Nothing more is told: what is known may be of another Jenkins by now."""
         self._silent.set()
         self._jenkins.pace.close()
+        self._loop.stop(0.0)
 
     def stop(self, timeout_seconds: float) -> None:
         self.silence()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import logging
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -13,6 +14,7 @@ from typing import Any
 
 import pytest
 
+import nodepool.drivers.jenkins
 from nodepool.core import commands, events
 from nodepool.core.events import Step
 from nodepool.drivers import target_jenkins
@@ -339,6 +341,31 @@ def test_a_dead_target_holds_up_no_other(
         assert inbox.seen(events.Registered) == []
         edge.stop()
     jenkins.faults.remove(dead)
+
+
+def test_the_end_waits_for_no_dead_target(
+    make_edge: Callable[..., TargetEdge],
+    inbox: Inbox,
+    jenkins: SandboxJenkins,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """For all of them together, not for each; and nothing is told of it."""
+    monkeypatch.setattr(nodepool.drivers.jenkins, "STOP_SECONDS", 0.2)
+    edge = make_edge(timeout_seconds=30.0)
+    jenkins.faults.add("doCreateItem", delay=30.0)
+    names = [f"target-{number}" for number in range(10)]
+    edge.configure({name: target_of(jenkins.url, name) for name in names})
+    for name in names:
+        edge.submit(register(node_of(target=name)))
+    accounts = dict(edge._accounts)
+    eventually(lambda: not any(each.waiting for each in accounts.values()), "all are under way")
+    began = time.monotonic()
+    edge.stop()
+    assert time.monotonic() - began < 15.0
+    jenkins.stop()
+    for account in accounts.values():
+        account.lanes.stop()
+    assert inbox.seen(events.StepFailed) == inbox.seen(events.Registered) == []
 
 
 def test_every_call_on_a_target_that_leaves_is_answered(
