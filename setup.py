@@ -17,6 +17,7 @@ TEST = [
     "asyncssh>=2.24",
     "coverage>=7.6",
     "hypothesis>=6.150",
+    "prettytable>=3.10",
     "psycopg[binary]>=3.2",
     "PyMySQL>=1.1.1",
     "pytest>=8.3",

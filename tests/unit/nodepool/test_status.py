@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from prettytable import PrettyTable
 
 from nodepool import status
 from nodepool.model import CloudImage, Machine, Node, NodeState, Server, SnapshotImage
@@ -25,6 +26,19 @@ def a_node(**values: object) -> Node:
 def cells(table: status.Table) -> list[list[str]]:
     lines = [line for line in table.text().splitlines() if line.startswith("|")]
     return [[cell.strip() for cell in line.strip("|").split(" | ")] for line in lines]
+
+
+@pytest.mark.parametrize(
+    "comments", [[], ["kept"], ["日本語", "é", "e\u0301", "a | b", "", "x" * 99]]
+)
+def test_tables_are_drawn_as_ever(comments: list[str]) -> None:
+    """Scripts of sites cut them."""
+    table = status.node_table([a_node(comment=comment) for comment in comments], NOW)
+    drawn = PrettyTable(list(table.columns))
+    drawn.align = "l"
+    for record in table.records:
+        drawn.add_row([str(record[key]) for key in table.columns.values()])
+    assert table.text() == drawn.get_string()
 
 
 def test_nodes_have_the_columns_of_the_last_era() -> None:
