@@ -44,7 +44,9 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="nodepool", description="Single-use nodes.")
-    parser.add_argument("-c", dest="config", type=Path, default=CONFIG, metavar="FILE")
+    parser.add_argument(
+        "-c", dest="config", type=Path, default=CONFIG, metavar="FILE", help="nodepool.yaml"
+    )
     parser.add_argument("-s", dest="secure", type=Path, metavar="FILE", help="secure.conf")
     parser.add_argument("-l", dest="log_config", type=Path, metavar="FILE", help="logging")
     parser.add_argument("--debug", action="store_true", help="log more")
