@@ -11,7 +11,7 @@ from nodepool.core.commands import RemoveImage, RemoveNode, SaveImage, SaveNode
 from nodepool.core.events import ImageDeletionRequested, ImageRequested, RowChanged
 from nodepool.db.people import JobRow, People
 from nodepool.db.schema import IMAGE_REQUEST, JOB, NODE, SUBNODE
-from nodepool.errors import RowConflict
+from nodepool.errors import RowConflict, StoreError
 from nodepool.model import Machine, NodeState, Presence
 from tests.integration.nodepool_store_world import Site, new_image, new_node
 
@@ -161,10 +161,31 @@ def test_what_people_do(site: Site) -> None:
     assert not people.remove_job(first)
     assert site.store.holds() == {"docs": 2}
 
-    people.request_image("cloud", "precise")
-    assert people.request_image_deletion(image.id)
-    assert not people.request_image_deletion(99)
+    request = people.request_image("cloud", "precise")
+    assert people.request_image_deletion(image.id) is not None
+    assert people.request_image_deletion(99) is None
+    assert people.is_waiting(request)
     assert site.store.take_requests() == [
         ImageRequested("cloud", "precise"),
         ImageDeletionRequested(image.id),
     ]
+    assert not people.is_waiting(request)
+
+    before = people.daemon()
+    assert (before.holder, before.nodepool_id) == ("one", site.store.nodepool_id())
+    site.lease.renew()
+    assert people.daemon().signs > before.signs
+    site.lease.release()
+    assert people.daemon().holder == ""
+
+
+def test_a_database_is_checked_before_use(site: Site) -> None:
+    site.database.check()
+    with site.database.write() as connection:
+        connection.execute(sa.text("UPDATE nodepool_schema_version SET version_num = '0001'"))
+    with pytest.raises(StoreError, match="the database is of version 0001, and this program of"):
+        site.database.check()
+    with site.database.write() as connection:
+        connection.execute(sa.text("DELETE FROM nodepool_schema_version"))
+    with pytest.raises(StoreError, match="no tables yet"):
+        site.database.check()
