@@ -183,7 +183,7 @@ def test_a_server_that_stays_away_costs_bounded_tries(caplog: pytest.LogCaptureF
 
 def test_a_server_that_hangs_holds_up_nobody(caplog: pytest.LogCaptureFixture) -> None:
     with silent_server() as (port, came):
-        tuning = OutboxTuning(first_pause=0.01, patience=0.1)
+        tuning = OutboxTuning(first_pause=0.01, patience=0.1, drain=0.5)
         with started_driver(port, timeout_seconds=0.2, tuning=tuning) as driver:
             began = time.monotonic()
             for _ in range(50):

@@ -21,6 +21,9 @@ def parse_addresses(text: str) -> tuple[Address, ...]:
     """At least one. Raises ValueError with what is wrong."""
     if any(ord(character) < 0x20 or ord(character) == 0x7F for character in text):
         raise ValueError("an address has no control characters")
+    if "=?" in text:
+        # Many a Python decodes it and writes the line ends that it finds inside (CVE-2024-6923).
+        raise ValueError("a name beside a mail address is written as it is, not encoded")
     entries = [entry.strip() for entry in _BETWEEN_COMMAS.findall(text)]
     found = tuple(_parse(entry) for entry in entries if entry)
     if not found:

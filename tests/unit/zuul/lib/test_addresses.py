@@ -25,7 +25,20 @@ def test_addresses(text: str, found: list[str]) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["", " ", ",", "a@", "@b", "a b", "a@b c", "a@b\nBcc: c", "a@b\r", "a\x00@b", "a" * 255],
+    [
+        "",
+        " ",
+        ",",
+        "=?utf-8?q?x=0ABcc:_y?= <a@b>",
+        "a@",
+        "@b",
+        "a b",
+        "a@b c",
+        "a@b\nBcc: c",
+        "a@b\r",
+        "a\x00@b",
+        "a" * 255,
+    ],
 )
 def test_what_is_no_address(text: str) -> None:
     with pytest.raises(ValueError, match="address"):
