@@ -24,7 +24,7 @@ TEXT = "Invalid pipeline: x\nknown pipelines: gate"
 
 
 def refuse(task: Task) -> Reply:
-    raise Refused(TEXT)
+    raise Refused(TEXT + "\x1b[2J")
 
 
 def fail(task: Task) -> Reply:
@@ -78,7 +78,7 @@ def test_answers_notes_and_refusals(port: int) -> None:
         assert client.call("zuul:nothing", {}).data == b""
         with pytest.raises(RequestError) as refused:
             client.call("zuul:refuse", {})
-        assert str(refused.value) == TEXT
+        assert str(refused.value) == TEXT + r"\x1b[2J"
         with pytest.raises(RequestError, match="its log says why"):
             client.call("zuul:fail", {})
         with pytest.raises(RequestError, match="No zuul-server serves zuul:nosuch at"):

@@ -17,6 +17,7 @@ from typing import Any
 from zuul.config import GearmanConfig, gearman_context
 from zuul.errors import RequestError
 from zuul.lib.gearman import AdminClient, ClientJob, GearmanClient, Outcome
+from zuul.lib.logs import escape_controls
 
 CONNECT_SECONDS = 10.0
 #: more than zuul-server takes to give up
@@ -123,7 +124,7 @@ class _Waiter:
             note = json.loads(data)["note"]
         except (ValueError, TypeError, LookupError, RecursionError):
             return
-        self.notes.append(str(note))
+        self.notes.append(_harmless(str(note)))
 
     def job_status(self, job: ClientJob) -> None:
         """Not of interest."""
@@ -136,8 +137,13 @@ class _Waiter:
         self.ended.set()
 
 
+def _harmless(text: str) -> str:
+    """Names and reasons in it come from anywhere: a terminal is not to obey them."""
+    return "\n".join(escape_controls(line) for line in text.strip().splitlines())
+
+
 def _explain(waiter: _Waiter) -> str:
-    text = waiter.data.decode(errors="replace").strip()
+    text = _harmless(waiter.data.decode(errors="replace"))
     match waiter.outcome:
         case Outcome.EXCEPTION if text:
             return text

@@ -30,6 +30,7 @@ from zuul.daemon.audit import Audit
 from zuul.daemon.desk import Desk
 from zuul.daemon.names import Names
 from zuul.daemon.payload import Payload, parse_change
+from zuul.daemon.status_document import encode_items
 from zuul.drivers import Inbox, Source
 from zuul.errors import RequestError
 from zuul.lib import clock
@@ -260,7 +261,7 @@ class RpcListener:
         return self._tell(lambda request: UnholdRequested(request, pipeline, number, patchset))
 
     def _get_running_jobs(self, task: Task) -> Reply:
-        return self._snapshot(task).running_items()
+        return encode_items(self._snapshot(task).running_items())
 
     def _get_brakes(self, task: Task) -> Reply:
         return self._snapshot(task).brakes()

@@ -52,6 +52,12 @@ def encode_status(document: Mapping[str, Any], built_at: float) -> StatusDocumen
     )
 
 
+def encode_items(items: Iterable[Mapping[str, Any]]) -> bytes:
+    """Items, such as the running jobs of all pipelines, as a JSON list."""
+    found: dict[str, list[str]] = {}
+    return f"[{', '.join([_encode_item(item, found) for item in items])}]".encode("ascii")
+
+
 def _encode_pipeline(pipeline: Mapping[str, Any], items: dict[str, list[str]]) -> str:
     queues = []
     for queue in pipeline["change_queues"]:

@@ -109,7 +109,7 @@ def test_127_a_refusal_of_the_core_is_the_exception_s_text(office: Office) -> No
 
 def test_128_running_jobs(office: Office) -> None:
     office.call("get_running_jobs", {})
-    assert office.answer == [{"id": "1,1"}]
+    assert office.answer == b'[{"id": "1,1"}]'
     office.call("get_brakes", {})
     assert office.answer == {"freezes": [], "holds": []}
 

@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from zuul.daemon.status_document import encode_status
+from zuul.daemon.status_document import encode_items, encode_status
 
 ITEM = {"id": "1,2", "project": "org/p", "jobs": [{"name": "unit"}]}
 OTHER = {"id": "3,1", "project": "org/</script>", "jobs": []}
@@ -60,3 +60,8 @@ def test_an_item_that_json_cannot_hold_loses_its_jobs_and_owner_only(caplog, odd
     ]
     assert json.loads(status.change_body("1,2")) == [ITEM]
     assert "cannot be shown change=5,1" in caplog.text
+
+
+def test_items_alone():
+    assert encode_items([]) == b"[]"
+    assert json.loads(encode_items([ITEM, OTHER, TICK])) == [ITEM, OTHER, TICK]
