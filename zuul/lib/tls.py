@@ -12,6 +12,7 @@ import socket
 import ssl
 import threading
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -128,8 +129,9 @@ class TlsSocket:
                 self._socket.sendall(self._outgoing.read())
                 self._hear()
             except ssl.SSLError:
-                # the alert that tells the other side why
-                self._socket.sendall(self._outgoing.read())
+                with suppress(OSError):
+                    # the alert that tells the other side why
+                    self._socket.sendall(self._outgoing.read())
                 raise
             else:
                 self._socket.sendall(self._outgoing.read())
