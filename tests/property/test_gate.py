@@ -35,6 +35,7 @@ def test_a_seed_is_a_world() -> None:
     assert [b.uuid for b in first.gearman.history] == [b.uuid for b in second.gearman.history]
 
 
+@pytest.mark.timeout(300)
 @pytest.mark.parametrize("mutation", MUTATIONS, ids=lambda mutation: mutation.name)
 def test_a_broken_core_is_caught(mutation: Mutation) -> None:
     assert find_seed(mutation) is not None

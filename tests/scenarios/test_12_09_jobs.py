@@ -39,6 +39,29 @@ def test_079_skip_if(world: World) -> None:
     world.expect_reports(1, a, b)
 
 
+@pytest.mark.parametrize(
+    ("rules", "files", "runs"),
+    [
+        # all parts of a rule must match, and one rule is enough
+        ([{"project": "^org/"}], ["a"], False),
+        ([{"project": "^other/"}], ["a"], True),
+        ([{"branch": "^mas"}], ["a"], False),
+        ([{"branch": "^mas", "project": "^other/"}], ["a"], True),
+        ([{"project": "^other/"}, {"branch": "^mas"}], ["a"], False),
+        # every file must match one of the expressions, the commit message aside
+        ([{"all-files-match-any": ["^doc/", "^README$"]}], ["doc/a", "README"], False),
+        ([{"all-files-match-any": ["^doc/", "^README$"]}], ["doc/a", "setup.py"], True),
+    ],
+)
+def test_079_what_skips_a_job(
+    world: World, rules: list[dict[str, object]], files: list[str], runs: bool
+) -> None:
+    world.reload(job("project-test1", skip_if=rules))
+    a = world.push(files=files)
+    assert world.results("project-test1", a) == [SUCCESS] * runs
+    assert world.results("project-test2", a) == [SUCCESS]
+
+
 def functions(world: World) -> dict[str, str]:
     return {build.job: build.command.function for build in world.gearman.history}
 
@@ -111,6 +134,24 @@ def test_084_a_mutex_has_one_holder(world: World) -> None:
     assert order == ["mutex-one 1,1", "mutex-two 1,1", "mutex-one 2,1", "mutex-two 2,1"]
     world.release()
     world.expect_reports(1, a, b)
+
+
+def test_084_a_mutex_is_one_for_all_jobs_projects_and_pipelines(world: World) -> None:
+    world.reload(
+        job("mutex-one", mutex="test-mutex"),
+        job("mutex-two", mutex="test-mutex"),
+        project("org/project", check=["mutex-one"]),
+        project("org/project1", gate=["mutex-two"]),
+    )
+    a, b = world.change(), world.change("org/project1")
+    world.hold_builds()
+    world.created(a)
+    world.approve(b)
+    assert world.running == ["mutex-one 1,1"]
+    world.release("mutex-one")
+    assert world.running == ["mutex-two 2,1"]
+    world.release()
+    world.expect_merged(b)
 
 
 def test_084_a_mutex_is_freed_by_an_abandon(world: World) -> None:
