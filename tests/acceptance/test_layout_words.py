@@ -1,4 +1,4 @@
-"""What words of layout.yaml do, seen from outside: the daemons, a Gerrit, workers that build."""
+"""What words of layout.yaml and [swift] do, seen from outside: daemons, a Gerrit, real builds."""
 
 from __future__ import annotations
 
@@ -34,6 +34,8 @@ note("begin")
 if job in ("free", "locked"):
     wait(lambda: open(notes).read().count("begin free") > 1)
 if job == "first":
+    with open(notes + ".swift", "a") as out:
+        out.write(os.environ.get("SWIFT_logs_URL", "none") + "\\n")
     wait(lambda: os.path.exists(notes + ".go"))
 if job == "locked" and open(notes).read().count("begin locked") < 3:
     time.sleep(1)
@@ -83,6 +85,7 @@ jobs:
     mutex: one-at-a-time
   - name: first
     hold-following-changes: true
+    swift: {name: logs, container: "{job.name}-logs"}
 
 projects:
   - name: acme/one
@@ -93,6 +96,12 @@ projects:
     check: [free, locked]
     gate: [first]
     periodic: [tick]
+"""
+SWIFT = """
+[swift]
+X-Account-Meta-Temp-Url-Key = not-so-secret
+Send-Temp-Url-Key = false
+X-Storage-Url = https://storage.example.org/v1/AUTH_ci
 """
 NEVER, EVERY_SECOND = "'0 0 1 1 * 0'", "'* * * * * *'"
 
@@ -108,6 +117,10 @@ class Yard:
         """`begin CHANGE` and `end CHANGE` of a job's builds, in the order of happening."""
         lines = self._notes.read_text().split("\n") if self._notes.exists() else []
         return [line.replace(f" {job} ", " ") for line in lines if f" {job} " in line]
+
+    def places(self) -> list[str]:
+        """Where the builds of `first` may upload to."""
+        return Path(f"{self._notes}.swift").read_text().split()
 
     def let_first_end(self) -> None:
         Path(f"{self._notes}.go").touch()
@@ -130,7 +143,12 @@ def test_mutexes_holds_timers_and_disabled_pipelines(
         for name in ("free", "locked", "first", "tick")
     }
     site = start_site(
-        sandbox, layout=LAYOUT.replace("TIME", NEVER), jobs=jobs, mergers=1, workers=4
+        sandbox,
+        layout=LAYOUT.replace("TIME", NEVER),
+        jobs=jobs,
+        mergers=1,
+        workers=4,
+        connections=SWIFT,
     )
     yard = Yard(site, notes)
     mutexes_have_one_holder(yard)
@@ -168,6 +186,10 @@ def changes_wait_for_the_job_ahead(yard: Yard) -> None:
     site.expect_merged(behind)
     order = [f"{word} {upload.number}" for upload in (ahead, behind) for word in ("begin", "end")]
     assert yard.notes("first") == order
+    place = re.compile(
+        r"https://storage\.example\.org/v1/AUTH_ci/first-logs/\d+/\d+/1/gate/first/[0-9a-f]{7}"
+    )
+    assert [bool(place.fullmatch(url)) for url in yard.places()] == [True, True]
     told = site.expect_vote(conflict, "Verified -1")
     assert "Merge Failed." in told.comments[-1]
 
