@@ -142,3 +142,16 @@ def test_papers_that_cannot_be_used_are_told_at_start(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"\[gearman_server\]: .*missing.pem"):
         child.start()
     child.stop()
+
+
+def test_one_that_died_is_not_told_and_nobody_minds(
+    child: GearmanChild, caplog: pytest.LogCaptureFixture
+) -> None:
+    first = child.pid
+    os.kill(first, signal.SIGKILL)
+    wait_for(lambda: not answers(child.port) or child.pid != first, "the end of the first")
+    child.reload()
+    wait_for(lambda: child.pid != first and answers(child.port), "a new server")
+    child.reload()
+    child.stop()
+    child.reload()

@@ -71,7 +71,8 @@ class GearmanChild:
         try:
             process.stdin.write(_RELOAD)
             process.stdin.flush()
-        except OSError as error:
+        except (OSError, ValueError) as error:
+            # It has just died: the one that comes after it reads them as it starts.
             log.warning("The Gearman server is not told to reload: %s", error)
 
     def stop(self) -> None:
