@@ -8,12 +8,12 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from zuul.lib import logs
-from zuul.lib.config_file import read_config_file, warning_of_readers
+from zuul.lib.config_file import read_config_file, warning_of_readers, warning_of_writers
 from zuul.lib.fields import FieldReader
 from zuul.lib.ini import IniFile, parse_ini
 from zuul.lib.problems import ConfigError, Problem
@@ -107,6 +107,8 @@ def read_config(path: str | os.PathLike[str]) -> ShimConfig:
     found = read_config_file(file)
     config = parse_config(found.text, str(file), readable_by_others=found.readable_by_others)
     logs.hide(config.secrets)
+    if found.writable_by_others:
+        config = replace(config, warnings=(warning_of_writers(str(file)), *config.warnings))
     return config
 
 

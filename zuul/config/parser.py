@@ -9,6 +9,7 @@ from __future__ import annotations
 import ipaddress
 import os
 import re
+from dataclasses import replace
 from pathlib import Path
 
 from zuul.config.connections import CONNECTION_SECTION, parse_connections
@@ -24,7 +25,7 @@ from zuul.config.values import (
     ZuulConfig,
 )
 from zuul.lib import logs
-from zuul.lib.config_file import read_config_file, warning_of_readers
+from zuul.lib.config_file import read_config_file, warning_of_readers, warning_of_writers
 from zuul.lib.fields import FieldReader
 from zuul.lib.ini import IniFile, parse_ini
 from zuul.lib.problems import ConfigError, Problem
@@ -56,6 +57,8 @@ def read_config(
         found.text, str(file), program=program, readable_by_others=found.readable_by_others
     )
     logs.hide(config.secrets)
+    if found.writable_by_others:
+        config = replace(config, warnings=(warning_of_writers(str(file)), *config.warnings))
     return config
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from zuul.lib.config_file import read_config_file
 from zuul.lib.gearman.acl import Acl, parse_acl
-from zuul.lib.modes import problem_of_writers
+from zuul.lib.modes import refuse_writers
 from zuul.lib.problems import ConfigError, Problem
 from zuul.lib.tls import TlsError, TlsFiles, server_context
 
@@ -32,10 +32,5 @@ def read_access(tls: TlsFiles | None, acl: Path | None) -> Access:
 
 def read_acl(path: Path) -> Acl:
     """Raises ConfigError, also for a list that others than its owner can change."""
-    try:
-        problem = problem_of_writers(path)
-    except OSError as error:
-        raise ConfigError([Problem(str(path), 0, "", f"cannot be read: {error}")]) from error
-    if problem is not None:
-        raise ConfigError([problem])
+    refuse_writers(path)
     return parse_acl(read_config_file(path).text, str(path))

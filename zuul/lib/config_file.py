@@ -14,10 +14,11 @@ MAX_FILE_BYTES = 1 << 20
 
 @dataclass(frozen=True, slots=True)
 class ConfigFile:
-    """What stands in a file, and whether others than its owner can read it."""
+    """What stands in a file, and what others than its owner can do with it."""
 
     text: str
     readable_by_others: bool
+    writable_by_others: bool = False
 
 
 def read_config_file(path: Path) -> ConfigFile:
@@ -34,7 +35,9 @@ def read_config_file(path: Path) -> ConfigFile:
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
         raise _error(path, f"is not UTF-8: {error}", line) from error
-    return ConfigFile(text, bool(mode & (stat.S_IRWXG | stat.S_IRWXO)))
+    return ConfigFile(
+        text, bool(mode & (stat.S_IRWXG | stat.S_IRWXO)), bool(mode & (stat.S_IWGRP | stat.S_IWOTH))
+    )
 
 
 def warning_of_readers(source: str) -> Problem:
@@ -42,6 +45,11 @@ def warning_of_readers(source: str) -> Problem:
     return Problem(
         source, 0, "", "holds a password and others than its owner can read it: chmod 600"
     )
+
+
+def warning_of_writers(source: str) -> Problem:
+    """Of a file that others than its owner can change."""
+    return Problem(source, 0, "", "others than its owner can change it: chmod go-w")
 
 
 def _error(path: Path, text: str, line: int = 0) -> ConfigError:

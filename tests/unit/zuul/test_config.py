@@ -462,6 +462,8 @@ class TestReadConfig:
         assert "chmod 600" in str(read_config(path).warnings[0])
         path.chmod(0o600)
         assert read_config(path).warnings == ()
+        path.chmod(0o620)
+        assert "chmod go-w" in str(read_config(path).warnings[0])
 
     def test_a_missing_file_is_a_clear_error(self, tmp_path):
         with pytest.raises(ConfigError, match=r"nowhere\.conf: cannot be read: .*No such file"):
