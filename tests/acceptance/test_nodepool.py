@@ -15,7 +15,7 @@ pytestmark = [pytest.mark.acceptance, pytest.mark.timeout(240)]
 
 @pytest.fixture
 def site(tmp_path: Path) -> Iterator[NodepoolSite]:
-    with NodepoolSite(tmp_path / "site", jobs={"unit": "sleep 2"}) as site:
+    with NodepoolSite(tmp_path / "site", jobs={"unit": "sleep 2", "long": "sleep 8"}) as site:
         yield site
 
 
@@ -36,8 +36,8 @@ def test_a_node_is_launched_used_replaced_and_deleted_also_over_a_kill(site: Nod
     (replacement,) = site.wait_for_nodes(1)
     site.expect_servers([replacement])
 
-    # Killed in the middle of a launch, it comes back from its rows.
-    build = site.submit("unit")
+    # Killed in the middle of a launch, it comes back from its rows, before the build has ended.
+    build = site.submit("long")
     (cut_off,) = wait_for(lambda: site.nodes("building"), "a replacement", 30, site.explain)
     site.nodepoold.kill()
     site.start_nodepoold()
