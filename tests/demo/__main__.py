@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import signal
 import sys
 import tempfile
@@ -19,7 +20,7 @@ from rich.live import Live
 from rich.table import Table
 
 from tests.demo.guest import welcome
-from tests.demo.nodes import Nodes, why_not
+from tests.demo.nodes import Nodes, own_network, raise_loopback, why_not
 from tests.demo.review import Review, approve, explain_rejection, found_project, read_review
 from tests.demo.screen import draw
 from tests.demo.story import (
@@ -52,13 +53,20 @@ def main() -> int:
     parser.add_argument(
         "--keep", action="store_true", help="leave all running, to push changes of your own"
     )
+    parser.add_argument("--inside", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args()
+    if options.inside:
+        raise_loopback()
+    elif not options.keep and why_not() is not None and (network := own_network()) is not None:
+        # Whose pages nobody could open: not with --keep.
+        command = [*network, sys.executable, "-m", "tests.demo", "--inside"]
+        os.execvp(command[0], command)
     # Ended from outside, it still ends what it started.
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _interrupt)
     console = Console()
     with tempfile.TemporaryDirectory(prefix="zuul-demo-") as folder:
-        return Demo(Path(folder), console).run(keep=options.keep)
+        return Demo(Path(folder), console).run(keep=options.keep, hidden=options.inside)
 
 
 def _interrupt(number: int, frame: object) -> None:
@@ -74,8 +82,11 @@ class Demo:
         self._uploads: dict[str, Upload] = {}
         self._names: dict[str, str] = {}
         self._nodes: Nodes | None = None
+        self._hidden = False
 
-    def run(self, *, keep: bool) -> int:
+    def run(self, *, keep: bool, hidden: bool = False) -> int:
+        """`hidden`: in a network that no browser gets into."""
+        self._hidden = hidden
         started = time.monotonic()
         say = self._console.print
         say("Starting a sandbox Gerrit, zuul-server, two zuul-mergers,")
@@ -132,9 +143,13 @@ class Demo:
         with ThreadPoolExecutor() as threads:
             for start in [threads.submit(start) for start in starts]:
                 start.result()
-        say(f"The status page: [link={self._suite.url}/]{self._suite.url}/[/link]")
+        if self._hidden:
+            say("It is in a network of its own; as root, its pages can be opened.")
+        else:
+            say(f"The status page: [link={self._suite.url}/]{self._suite.url}/[/link]")
         if self._nodes is not None:
-            say(f"The nodes: [link={self._nodes.url}/]{self._nodes.url}/[/link]")
+            if not self._hidden:
+                say(f"The nodes: [link={self._nodes.url}/]{self._nodes.url}/[/link]")
             title = "nodes: an image is made, servers of it boot and are given to the masters"
             self._watch(title, self._nodes.are_ready)
         self._suite.wait_for_functions([f"build:{job}" for job in _jobs()])

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import fcntl
 import shutil
 import socket
+import struct
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +25,8 @@ from tests.support.suite import Suite
 READY, MOST = 4, 8
 #: an address that a server could have, and where SSH is
 _ADDRESS = ("127.10.255.254", 22)
+#: of <linux/sockios.h> and <net/if.h>
+_SIOCSIFFLAGS, _IFF_UP = 0x8914, 0x1
 _PREPARE = """\
 #!/bin/sh -e
 # Run once, on the server that the image is made of.
@@ -43,11 +47,9 @@ _CLOUD = (
 
 def why_not() -> str | None:
     """What keeps this machine from having sandbox servers; None: nothing does."""
-    command = ["unshare", "--mount", "--uts", "mount", "--bind", "/usr", "/usr"]
-    if shutil.which(command[0]) is None:
+    if shutil.which("unshare") is None:
         return "there is no program unshare"
-    tried = subprocess.run(command, capture_output=True, stdin=subprocess.DEVNULL, timeout=10)
-    if tried.returncode:
+    if not _may_mount(["unshare", "--mount", "--uts"]):
         return "it takes root and the right to mount"
     try:
         with socket.socket() as probe:
@@ -55,6 +57,28 @@ def why_not() -> str | None:
     except OSError as error:
         return f"{_ADDRESS[0]}:{_ADDRESS[1]} cannot be listened at ({error.strerror})"
     return None
+
+
+def own_network() -> list[str] | None:
+    """What, put before a command, makes its user root of a network and of mounts that nobody else
+    sees; None: this machine does not let users do that."""
+    argv = ["unshare", "--user", "--map-root-user", "--net", "--mount"]
+    if shutil.which(argv[0]) is None:
+        return None
+    return argv if _may_mount(argv) else None
+
+
+def _may_mount(prefix: Sequence[str]) -> bool:
+    command = [*prefix, "mount", "--bind", "/usr", "/usr"]
+    tried = subprocess.run(command, capture_output=True, stdin=subprocess.DEVNULL, timeout=10)
+    return tried.returncode == 0
+
+
+def raise_loopback() -> None:
+    """In a new network even this is down."""
+    flags = struct.pack("16sH14x", b"lo", _IFF_UP)
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as any_socket:
+        fcntl.ioctl(any_socket, _SIOCSIFFLAGS, flags)
 
 
 class Nodes:
