@@ -19,6 +19,8 @@ class Census:
 
     #: machines that take room, by provider
     room: Counter[str] = field(default_factory=Counter)
+    #: those of them that are being deleted
+    going: Counter[str] = field(default_factory=Counter)
     #: nodes by (label, target): on their way or ready, with a build, and not parked
     idle: Counter[tuple[str, str]] = field(default_factory=Counter)
     busy: Counter[tuple[str, str]] = field(default_factory=Counter)
@@ -35,6 +37,8 @@ class Census:
     def _count(self, node: Node, by: int) -> None:
         place = (node.label, node.target)
         self.room[node.provider] += by * node.room
+        if node.state is NodeState.DELETE:
+            self.going[node.provider] += by * node.room
         if node.state in _IDLE:
             self.idle[place] += by
         elif node.is_busy:

@@ -85,9 +85,7 @@ class Pool:
         seconds, those of others each minute."""
         state = self._state
         found = {boot.provider for boot in state.boots.values() if boot.step is Step.BOOT}
-        for node in state.nodes.values():
-            if node.state is NodeState.DELETE and node.room:
-                found.add(node.provider)
+        found |= {provider for provider, machines in state.census.going.items() if machines}
         for image in state.images.values():
             if image.state is not NodeState.BUILDING and (
                 image.machine.presence is not Presence.GONE
