@@ -12,8 +12,11 @@ import pytest
 
 from tests.integration.merger_histories import run_git
 from tests.integration.merger_world import MergerWorld, OriginRepo, merger_world
+from zuul.lib.problems import ConfigError
 from zuul.merger.failures import RequestInvalid
+from zuul.merger.merger import MergerSettings
 from zuul.merger.requests import MergeItem, UpdateRequest, parse_merge
+from zuul.merger.server import MergeServer
 
 pytestmark = pytest.mark.integration
 
@@ -53,6 +56,16 @@ def test_hooks_and_helpers_of_a_clone_do_not_run(
     world.merger.update(UpdateRequest(project.origin()))
     assert world.merge(project.change({"D": "d\n"})).error is None
     assert not trap.exists()
+
+
+def test_clones_that_others_can_write_are_refused(tmp_path: Path) -> None:
+    """Whoever writes there decides what is built and merged. Zuul 2 as a daemon made them so."""
+    git_dir = tmp_path / "git"
+    git_dir.mkdir()
+    git_dir.chmod(0o777)
+    with pytest.raises(ConfigError, match=f"mode 777.*chmod go-w {git_dir}"):
+        MergeServer(MergerSettings(git_dir, "Zuul", "z@e", ()), "http://m/p", "127.0.0.1", 1)
+    assert list(git_dir.iterdir()) == []
 
 
 @pytest.mark.parametrize("name", [".git", "..", ".GIT"])

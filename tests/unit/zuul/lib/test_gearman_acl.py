@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from pathlib import Path
 
 import pytest
 
@@ -135,3 +136,21 @@ def test_a_function_of_a_job_that_waits_is_lost_with_the_right() -> None:
     broker.set_acl(None)
     broker.receive(0, request(PacketType.CAN_DO, b"build:unit-1"), 0.0)
     assert broker.take_output() == []
+
+
+def test_the_sample_lets_each_party_do_its_work_and_no_more() -> None:
+    path = Path(__file__).parents[4] / "etc" / "gearman-acl.ini-sample"
+    acl = parse_acl(path.read_text("utf-8"), path.name)
+    zuul, merger = acl.rights_of("zuul.example.org"), acl.rights_of("zuul-merger01.example.org")
+    bridge, guest = acl.rights_of("jenkins.example.org"), acl.rights_of("zuul-guest")
+    for function in (b"build:unit:xenial", b"stop:m", b"set_description:m"):
+        assert function in zuul.submit and function in bridge.register
+    for function in (b"merger:merge", b"merger:merge:a1", b"merger:update", b"merger:head"):
+        assert function in zuul.submit and function in merger.register
+    assert b"zuul:promote" in zuul.register
+    assert b"zuul:promote" in acl.rights_of("zuul-admin").submit
+    assert b"zuul:promote" not in guest.submit and b"zuul:get_running_jobs" in guest.submit
+    for name in ("zuul-merger01.example.org", "jenkins.example.org", "nodepool.example.org"):
+        rights = acl.rights_of(name)
+        assert b"zuul:promote" not in rights.submit
+        assert name == "jenkins.example.org" or b"build:unit" not in rights.register
