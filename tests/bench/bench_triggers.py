@@ -7,9 +7,10 @@ its answers, by number of open changes (of projects, for a tick); and how many q
 from __future__ import annotations
 
 import json
+import threading
 import time
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Callable, Hashable, Iterable, Mapping
+from typing import Any, cast
 
 from tests.unit.zuul.core.gate import check_config, make_layout, tree
 from tests.unit.zuul.drivers.gerrit.rows import make_row
@@ -18,7 +19,7 @@ from zuul.drivers.gerrit.open_changes import OpenChanges
 from zuul.drivers.gerrit.queries import BATCH_TERMS, Answer, Term
 from zuul.drivers.gerrit.records import Row
 from zuul.drivers.timer import Schedule
-from zuul.model.change import ChangeKey
+from zuul.lib.workers import Lanes
 from zuul.model.matching import EventFilter
 from zuul.model.trigger import TIMER
 
@@ -50,12 +51,26 @@ class Server:
         return () if term.operator == "message" else self._by_value.get(term.value, ())
 
 
+class AtOnce:
+    """A pool of threads that is none."""
+
+    def submit(self, lane: Hashable, work: Callable[[], object], what: str) -> None:
+        work()
+
+
 def find(rows: list[Row]) -> dict[str, Any]:
     server, told = Server(rows), list[Delivery]()
-    found = OpenChanges("gerrit", server.look_up, server.look_up, told.append)
-    found.claim("org/demo")
+    found = OpenChanges(
+        "gerrit",
+        cast(Lanes, AtOnce()),
+        server.look_up,
+        server.look_up,
+        told.append,
+        print,
+        threading.Event(),
+    )
     started = time.process_time()
-    found.find("org/demo", ChangeKey("gerrit", "1", "1"))
+    found.find("org/demo", "1")
     seconds = time.process_time() - started
     assert len(told) == len(rows)
     return {"seconds": round(seconds, 3), "queries": server.queries}

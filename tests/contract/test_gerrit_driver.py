@@ -399,6 +399,9 @@ def test_067_open_changes_of_a_project_are_told_of(world: World, name: str) -> N
     with world.driver() as driver:
         driver.hear(event)
         assert world.wait_trigger(kind, a.number, count=3).subject == again.subject
+        driver.hear(replace(event, number=str(merged.number), patchset=None))
+        world.wait_trigger(kind, a.number, count=4)
+        world.wait_trigger(kind, b.number, count=2)
 
 
 def test_a_merger_can_clone_from_the_url(world: World, tmp_path: Path) -> None:

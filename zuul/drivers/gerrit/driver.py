@@ -185,7 +185,7 @@ class GerritDriver:
         self._source.refresh(keys)
 
     def find_open(self, project: str, merged: ChangeKey) -> None:
-        self._source.find_open(project, merged)
+        self._source.open_changes.find(project, merged.number)
 
     def report(
         self,

@@ -7,15 +7,19 @@ in a few wide ones, and changes that hang together are gathered together.
 from __future__ import annotations
 
 import logging
+import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
 
+from zuul.core.events import TriggerReceived
+from zuul.drivers import Inbox
 from zuul.drivers.gerrit.closure import Closure, terms_of
 from zuul.drivers.gerrit.delivery import Delivery
 from zuul.drivers.gerrit.queries import Answer, Term, by_number, by_project
 from zuul.errors import ChangeNotFound, DependencyCycle, DriverError, TooManyDependencies
+from zuul.lib.workers import Lanes
 from zuul.model.change import Change, ChangeKey
-from zuul.model.trigger import PROJECT_CHANGE_MERGED, own_event
+from zuul.model.trigger import PROJECT_CHANGE_MERGED, ZUUL, TriggerEvent, own_event
 
 log = logging.getLogger("zuul.GerritSource")
 
@@ -23,36 +27,48 @@ Answers = Mapping[Term, Answer]
 
 
 class OpenChanges:
-    """Look-ups of whole projects, on the threads of whoever calls `find`."""
+    """Look-ups of whole projects."""
 
     def __init__(
         self,
         name: str,
+        lanes: Lanes,
         ask: Callable[[list[Term]], Answers],
         look_up_relatives: Callable[[Iterable[Term]], Answers],
         deliver: Callable[[Delivery], None],
+        inbox: Inbox,
+        stopping: threading.Event,
     ) -> None:
-        """`ask` waits until the server answers, or raises DriverError."""
+        """`ask` waits until the server answers, or raises DriverError. `inbox` takes what must wait
+        for the next start as the process is `stopping`."""
         self._name = name
+        self._lanes = lanes
+        self._inbox = inbox
+        self._stopping = stopping
         self._ask = ask
         self._look_up_relatives = look_up_relatives
         self._deliver = deliver
         self._waiting: set[str] = set()
 
-    def claim(self, project: str) -> bool:
-        """Whether the project must be looked up once more; False: a look-up that has not begun
-        will do for this merge too. Any thread."""
-        if project in self._waiting:
-            return False
-        self._waiting.add(project)
-        return True
+    def find(self, project: str, merged: str) -> None:
+        """Tell of each open change but number `merged`. Any thread. Raises queue.Full.
 
-    def find(self, project: str, merged: ChangeKey) -> None:
-        """Blocks. Delivers once for each open change but `merged`; trouble is logged."""
+        A look-up that has not begun will do for this merge too.
+        """
+        if project not in self._waiting:
+            self._waiting.add(project)
+            self._lanes.submit(
+                ("open", project), lambda: self._find(project, merged), f"open changes of {project}"
+            )
+
+    def _find(self, project: str, merged: str) -> None:
         self._waiting.discard(project)
         try:
             self._tell(project, merged)
         except (DriverError, ValueError) as error:
+            if self._stopping.is_set():
+                self._postpone(project, merged)
+                return
             log.error(
                 "Open changes could not be looked up connection=%s project=%s: %s",
                 self._name,
@@ -60,10 +76,17 @@ class OpenChanges:
                 error,
             )
 
-    def _tell(self, project: str, merged: ChangeKey) -> None:
+    def _postpone(self, project: str, merged: str) -> None:
+        """Until the next start, as an event that does not say which patch set it is about."""
+        event = TriggerEvent(
+            ZUUL, PROJECT_CHANGE_MERGED, project=project, number=merged, source=self._name
+        )
+        self._inbox(TriggerReceived(event))
+
+    def _tell(self, project: str, merged: str) -> None:
         term = by_project(project)
         answer = self._ask([term])[term]
-        rows = [row for row in answer.rows if row.number != merged.number]
+        rows = [row for row in answer.rows if row.number != merged]
         known = {by_number(row.number): Answer((row,), answer.asked_at) for row in rows}
         known |= self._prefetch(answer, known)
 

@@ -80,8 +80,14 @@ class EventSource:
         self._stopping = stopping
         self._lanes = Lanes(f"gerrit-{name}-gather", threads)
         self._deliverer = Deliverer(name, inbox)
-        self._open_changes = OpenChanges(
-            name, self._ask, self._look_up_relatives, self._deliverer.put
+        self.open_changes = OpenChanges(
+            name,
+            self._lanes,
+            self._ask,
+            self._look_up_relatives,
+            self._deliverer.put,
+            inbox,
+            stopping,
         )
         # Events of a lane given to a thread: as many as were delivered when the lane is idle.
         self._submitted: dict[Lane, int] = {}
@@ -124,7 +130,9 @@ class EventSource:
 
         Raises queue.Full."""
         about_change = event.type in CHANGE_EVENTS or event.connection == ZUUL
-        if about_change and event.change_key is not None:
+        if event.connection == ZUUL and event.patchset is None:
+            self.open_changes.find(event.project or "", event.number or "")
+        elif about_change and event.change_key is not None:
             lane = (event.project, event.number)
             heard = Heard(event)
             self._lanes.submit(
@@ -151,15 +159,6 @@ class EventSource:
     def refresh(self, keys: tuple[ChangeKey, ...]) -> None:
         """Any thread. Raises queue.Full."""
         self._lanes.submit(("refresh", keys), lambda: self._refresh(keys), "refresh")
-
-    def find_open(self, project: str, merged: ChangeKey) -> None:
-        """Tell of the project's open changes, now that one has merged. Any thread.
-
-        Raises queue.Full."""
-        if self._open_changes.claim(project):
-            self._lanes.submit(
-                ("open", project), lambda: self._open_changes.find(project, merged), "open changes"
-            )
 
     def _submit(self, lane: Lane, heard: Heard) -> None:
         event = heard.event

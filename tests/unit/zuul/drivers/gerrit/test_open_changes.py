@@ -3,28 +3,56 @@
 from __future__ import annotations
 
 import logging
+import threading
+from collections.abc import Callable, Hashable
+from typing import cast
 
 import pytest
 
 from tests.unit.zuul.drivers.gerrit.rows import change_id, make_row
 from tests.unit.zuul.drivers.gerrit.test_closure import Server, ref
+from zuul.core.events import Event, TriggerReceived
 from zuul.drivers.gerrit.delivery import Delivery
 from zuul.drivers.gerrit.open_changes import OpenChanges
 from zuul.drivers.gerrit.queries import by_project
 from zuul.drivers.gerrit.records import Row
 from zuul.errors import ConnectionLost
+from zuul.lib.workers import Lanes
 from zuul.model.change import ChangeKey
 
-MERGED = ChangeKey("gerrit", "1", "1")
+
+class Site:
+    """An OpenChanges among fakes; `run` does what it gave to threads."""
+
+    def __init__(self, server: Server) -> None:
+        self.work: list[Callable[[], object]] = []
+        self.told: list[Delivery] = []
+        self.kept: list[Event] = []
+        self.stopping = threading.Event()
+        self.open_changes = OpenChanges(
+            "gerrit",
+            cast(Lanes, self),
+            server.look_up,
+            server.look_up,
+            self.told.append,
+            self.kept.append,
+            self.stopping,
+        )
+
+    def submit(self, lane: Hashable, work: Callable[[], object], what: str) -> None:
+        self.work.append(work)
+
+    def run(self) -> None:
+        while self.work:
+            self.work.pop(0)()
 
 
-def find(*rows: Row, server: Server | None = None) -> tuple[list[Delivery], Server]:
-    server = server or Server(*rows)
-    told: list[Delivery] = []
-    found = OpenChanges("gerrit", server.look_up, server.look_up, told.append)
-    assert found.claim("org/demo")
-    found.find("org/demo", MERGED)
-    return told, server
+def find(*rows: Row) -> tuple[list[Delivery], Server]:
+    server = Server(*rows)
+    site = Site(server)
+    site.open_changes.find("org/demo", "1")
+    site.run()
+    return site.told, server
 
 
 def keys(told: list[Delivery]) -> list[str]:
@@ -86,16 +114,34 @@ def test_a_change_in_a_cycle_is_passed_over(caplog: pytest.LogCaptureFixture) ->
     assert "An open change is passed over change=2,1" in caplog.text
 
 
-def test_trouble_is_logged_and_the_next_merge_asks_again(caplog: pytest.LogCaptureFixture) -> None:
-    class Away(Server):
-        def look_up(self, terms: object) -> dict:
-            raise ConnectionLost("gone", connection="gerrit")
+class Away(Server):
+    def look_up(self, terms: object) -> dict:
+        raise ConnectionLost("gone", connection="gerrit")
 
-    server = Away()
-    found = OpenChanges("gerrit", server.look_up, server.look_up, [].append)
-    assert found.claim("org/demo")
-    assert not found.claim("org/demo"), "one that has not begun will do"
-    with caplog.at_level(logging.ERROR):
-        found.find("org/demo", MERGED)
-    assert "Open changes could not be looked up" in caplog.text
-    assert found.claim("org/demo")
+
+def test_trouble_is_logged_and_the_next_merge_asks_again(caplog: pytest.LogCaptureFixture) -> None:
+    site = Site(Away())
+    for _ in range(2):
+        site.open_changes.find("org/demo", "1")
+        site.open_changes.find("org/demo", "2")
+        assert len(site.work) == 1, "one that has not begun will do"
+        with caplog.at_level(logging.ERROR):
+            site.run()
+    assert caplog.text.count("Open changes could not be looked up") == 2
+    assert site.kept == []
+
+
+def test_what_the_process_is_stopped_in_waits_for_the_next_start() -> None:
+    site = Site(Away())
+    site.open_changes.find("org/demo", "1")
+    site.stopping.set()
+    site.run()
+    (kept,) = site.kept
+    assert isinstance(kept, TriggerReceived)
+    event = kept.event
+    assert (event.type, event.project, event.source) == (
+        "project-change-merged",
+        "org/demo",
+        "gerrit",
+    )
+    assert (event.number, event.patchset) == ("1", None)
