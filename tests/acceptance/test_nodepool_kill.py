@@ -23,14 +23,14 @@ pytestmark = [pytest.mark.acceptance, pytest.mark.timeout(300)]
 
 BUILDS = 6
 READY = 2
-#: no room for a replacement before a used node is gone
-SERVERS = 3
+#: three nodes of two machines: no room for a replacement before a used one is gone
+SERVERS = 6
 #: seconds between what a daemon is waited for and its end
 MOST_SECONDS = 1.0
 
 
 class KillSite(NodepoolSite):
-    """Two masters; used nodes go at once."""
+    """Two masters; nodes of two machines, which go as soon as they were used."""
 
     def __init__(self, folder: Path) -> None:
         masters = ("alpha", "beta")
@@ -39,6 +39,7 @@ class KillSite(NodepoolSite):
 
     def begin(self) -> None:
         self.start(nodepoold=False)
+        self.yaml["labels"][0]["subnodes"] = 1
         for target in self.yaml["targets"]:
             target["delete-delay"] = 0.5
         self.write_config()
