@@ -19,7 +19,7 @@ from nodepool.model import Node, NodeState, SnapshotImage
 from tests.support.nodepool_site import LABEL, Build, NodepoolSite
 from tests.support.processes import Process, wait_for
 
-pytestmark = [pytest.mark.acceptance, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.acceptance, pytest.mark.slow, pytest.mark.timeout(420)]
 
 BUILDS = 6
 READY = 2
