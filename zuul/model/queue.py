@@ -13,7 +13,7 @@ Nothing here walks a queue; what an operation costs does not depend on the queue
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from zuul.model.build import BuildSet
@@ -119,13 +119,17 @@ class QueueItem:
             ahead.items_behind[self] = None
             ahead.frozen = None
 
-    def chained_behind(self) -> Iterator[QueueItem]:
-        """All items built on this one, directly or not, each after what it is built on."""
+    def chained_behind(self, through: Callable[[QueueItem], bool]) -> Iterator[QueueItem]:
+        """All items built on this one, directly or not, each after what it is built on.
+
+        `through`: whether to go on behind an item that was reached.
+        """
         stack = list(reversed(self.items_behind))
         while stack:
             item = stack.pop()
             yield item
-            stack.extend(reversed(item.items_behind))
+            if through(item):
+                stack.extend(reversed(item.items_behind))
 
     def chain_ahead(self) -> Iterator[QueueItem]:
         """The items this one is built on, the nearest first."""

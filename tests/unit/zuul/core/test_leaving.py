@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
+
+import pytest
 
 from tests.unit.zuul.core.gate import (
     DEFAULT_TREE,
@@ -12,7 +15,7 @@ from tests.unit.zuul.core.gate import (
     make_change,
     tree,
 )
-from zuul.core import events
+from zuul.core import building, events
 from zuul.model.change import Change
 
 SIMPLE = gate_config({"p": tree("unit")})
@@ -173,7 +176,7 @@ def test_need_that_fails_stops_its_dependants_until_it_is_tried_again() -> None:
     assert gate.merged() == ["2", "3"]
 
 
-def test_chain_of_thousands_needs_no_recursion() -> None:
+def test_chain_of_thousands_needs_no_recursion(monkeypatch: pytest.MonkeyPatch) -> None:
     gate = Gate(SIMPLE)
     changes: list[Change] = []
     for number in range(1, 3001):
@@ -181,8 +184,18 @@ def test_chain_of_thousands_needs_no_recursion() -> None:
         changes.append(gate.known(make_change(number, needs=needs)))
     gate.approve(changes[-1])
     assert len(gate.numbers()) == 3000
+    resets = 0
+    reset = building.reset
+
+    def counting(*arguments: Any) -> None:
+        nonlocal resets
+        resets += 1
+        reset(*arguments)
+
+    monkeypatch.setattr(building, "reset", counting)
     gate.finish("unit 1", "FAILURE")
     assert gate.numbers() == []
+    assert resets <= 2 * 3000, "one after the other leaves: not the rest again for each"
 
 
 def test_need_that_now_stands_behind_takes_the_item_out() -> None:

@@ -90,6 +90,9 @@ def test_removal_attaches_what_was_behind_to_what_was_ahead() -> None:
     assert list(a.items_behind) == [c, d]
     assert [c.item_ahead, d.item_ahead] == [a, a]
     assert list(queue) == [a, c, d]
-    assert list(a.chained_behind()) == [c, d]
+    assert list(a.chained_behind(lambda _: True)) == [c, d]
     assert list(d.chain_ahead()) == [a]
     assert len(queue) == 3
+    d.attach(c)
+    assert list(a.chained_behind(lambda _: True)) == [c, d]
+    assert list(a.chained_behind(lambda item: item is not c)) == [c]
