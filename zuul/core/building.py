@@ -69,11 +69,7 @@ def reset(state: State, item: QueueItem, reason: str) -> None:
 
 
 def reset_behind(state: State, item: QueueItem, reason: str) -> None:
-    """Give a new build set to all that is built on the item.
-
-    Who has asked for nothing has nobody built on it who has: an item asks for its ref after the one
-    ahead. So the walk ends there, and a chain of which one after the other leaves costs its length.
-    """
+    """Give a new build set to all built on the item; behind who asked for nothing nobody has."""
     for behind in list(item.chained_behind(lambda each: not each.build_set.is_untouched)):
         reset(state, behind, reason)
 
