@@ -87,7 +87,7 @@ def on_listed(state: State, event: events.ServersListed, now: float) -> list[Out
     known = state.servers.get(event.provider, {})
     for server_id, entry in list(known.items()):
         if server_id not in listed and entry.since < event.asked_at:
-            removal.confirm_absence(state, event.provider, server_id)
+            removal.confirm_absence(state, event.provider, server_id, now)
     for key, since in list(state.doubts.items()):
         if state.find_machine(key) is None:
             del state.doubts[key]

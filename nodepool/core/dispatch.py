@@ -126,6 +126,7 @@ def _limits_read(state: State, event: events.LimitsRead, now: float) -> None:
 
 def _server_gone(state: State, event: events.ServerGone, now: float) -> None:
     state.gone[event.provider, event.server_id] = now
+    removal.on_confirmed(state, event.provider, event.server_id)
     leak = ("leak", event.provider, event.server_id)
     state.timers.drop(leak)
     state.tries.pop(leak, None)
@@ -150,6 +151,10 @@ def _server_gone(state: State, event: events.ServerGone, now: float) -> None:
 def _build_server_gone(state: State, image_id: int, now: float) -> None:
     if state.builds.get(image_id) in (Step.PREPARE, Step.SNAPSHOT):
         images.fail(state, image_id, "the server vanished", now)
+
+
+def _server_seen(state: State, event: events.ServerSeen, now: float) -> None:
+    removal.on_confirmed(state, event.provider, event.server_id)
 
 
 def _delete_failed(state: State, event: events.DeleteFailed, now: float) -> None:
@@ -302,7 +307,7 @@ HANDLERS: dict[type, Handler] = {
     events.ImagesListed: _images_listed,
     events.LimitsRead: _limits_read,
     events.ServerGone: _server_gone,
-    events.ServerSeen: _nothing,
+    events.ServerSeen: _server_seen,
     events.DeleteFailed: _delete_failed,
     events.AddressAttached: _address_attached,
     events.Connected: _connected,
@@ -335,5 +340,6 @@ TIMERS: dict[str, Handler] = {
     "pause": _pause_is_over,
     "image": _image_may_be_built,
     "leak": _nothing,
+    "confirm": _nothing,
     "limits": removal.on_limits_due,
 }

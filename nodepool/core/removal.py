@@ -26,6 +26,8 @@ from nodepool.model import MachineKey, Node, NodeState, Presence, SnapshotImage
 #: seconds before a call is made again: if it was refused, and if nothing came of it
 FIRST_RETRY, LONGEST_RETRY = 5.0, 300.0
 FIRST_WAIT, LONGEST_WAIT = 120.0, 900.0
+#: of a question that changes nothing
+FIRST_CONFIRM = 30.0
 #: seconds between questions for the account's quota, where servers that went may make room
 LIMITS_PAUSE = 5.0
 #: the answer of a target that was told of a node comes within so many seconds, or never
@@ -143,9 +145,22 @@ def on_delete_failed(state: State, event: events.DeleteFailed, now: float) -> No
         state.timers.set(timer, now + back_off(tries, FIRST_RETRY, LONGEST_RETRY))
 
 
-def confirm_absence(state: State, provider: str, server_id: str) -> None:
-    """A list lacks it: only a 404 of its own proves it gone."""
+def confirm_absence(state: State, provider: str, server_id: str, now: float) -> None:
+    """A list lacks it: only a 404 of its own proves it gone. Lists that come while the question
+    waits for its turn ask nothing."""
+    timer = ("confirm", provider, server_id)
+    if state.timers.due_at(timer) is not None:
+        return
+    tries = state.try_again(timer)
+    state.timers.set(timer, now + back_off(tries, FIRST_CONFIRM, LONGEST_WAIT))
     state.call(ConfirmGone(provider, server_id))
+
+
+def on_confirmed(state: State, provider: str, server_id: str) -> None:
+    """Whichever way the question for one server was answered."""
+    timer = ("confirm", provider, server_id)
+    state.timers.drop(timer)
+    state.tries.pop(timer, None)
 
 
 def on_machine_gone(state: State, key: MachineKey, now: float) -> None:

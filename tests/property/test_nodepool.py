@@ -39,8 +39,8 @@ def test_worlds_are_not_idle() -> None:
 def test_few_creates_are_refused_for_want_of_quota() -> None:
     """Without accidents none is, though others use the same account; servers that nobody reckons
     with make some."""
-    for faults, most in ((NONE, 0.0), (Faults(), 0.03)):
-        worlds = [run_world(seed, 4000, faults) for seed in range(4)]
+    for faults, most, seeds in ((NONE, 0.0, 4), (Faults(), 0.03, 12)):
+        worlds = [run_world(seed, 4000, faults) for seed in range(seeds)]
         clouds = [cloud for world in worlds for cloud in world.clouds.values()]
         assert sum(c.refused for c in clouds) <= most * sum(c.creates for c in clouds)
 

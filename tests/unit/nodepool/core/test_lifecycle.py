@@ -341,6 +341,24 @@ def test_absence_from_a_list_proves_nothing() -> None:
     assert site.rows[1].state is NodeState.DELETE
 
 
+def test_lists_ask_no_question_that_still_waits_for_its_turn() -> None:
+    site = ready()
+    site.servers.clear()
+    for _ in range(5):
+        site.list()
+    site.take_one(commands.ConfirmGone)
+    # No answer comes, since the cloud gave none: it is asked again, less and less often.
+    site.wait(30)
+    site.list()
+    site.take_one(commands.ConfirmGone)
+    site.wait(30)
+    site.list()
+    assert site.take(commands.ConfirmGone) == []
+    site.wait(30)
+    site.list()
+    site.take_one(commands.ConfirmGone)
+
+
 def test_a_list_asked_for_before_the_server_was_says_nothing() -> None:
     site = Site()
     asked_at = site.now
