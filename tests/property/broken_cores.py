@@ -145,7 +145,7 @@ MUTATIONS = (
     Mutation(
         "promoted items keep their builds",
         "promote:_stand_anew",
-        'building.reset(state, item, "changes were promoted")',
+        'building.reset(state, item, "the queue has another order")',
         "pass",
     ),
     Mutation(
@@ -190,6 +190,12 @@ MUTATIONS = (
         "state.touch(item)",
         "pass",
         first=42,
+    ),
+    Mutation(
+        "who may not merge stays in front",
+        "promote:arrange",
+        "order.sort(key=lambda item: item in braked)",
+        "pass",
     ),
     Mutation(
         "a dequeued item stays",

@@ -341,19 +341,66 @@ def test_322_failures_are_told_whatever_is_frozen(world: World) -> None:
     world.expect_merged(b)
 
 
-def test_322_a_frozen_project_keeps_who_is_behind_it(world: World) -> None:
+def test_322_a_frozen_project_keeps_nobody_else(world: World) -> None:
     a, b = world.change("org/project1"), world.change("org/project2")
-    other = world.change("org/project")
     world.freeze(None, "org/project1", "the branch is cut")
-    world.approve(a, b, other)
-    world.expect_merged(other)
-    world.expect_open(a, b)
-    assert world.item("gate", a)["brake"] == "project org/project1 is frozen: the branch is cut"
-    assert world.item("gate", b)["brake"] is None
-    assert granted(world.promote(b)) is None
+    world.approve(a, b)
     world.expect_merged(b)
+    world.expect_open(a)
+    text = "project org/project1 is frozen: the branch is cut"
+    assert world.item("gate", a)["waiting"] == text
+    assert set(world.results("project1-test1", a)) == {"SUCCESS"}
+    late = world.change("org/project3")
+    world.approve(late)
+    world.expect_merged(late)
     world.unfreeze(None, "org/project1")
     world.expect_merged(a)
+
+
+def test_322_who_is_frozen_stands_last_with_those_that_need_it(world: World) -> None:
+    a, b, c = (world.change(f"org/project{number}") for number in (1, 2, 3))
+    d = world.change("org/project2", depends_on=a)
+    e = world.change("org/project3")
+    world.hold_builds()
+    world.approve(a, b, c, d)
+    running = world.running
+    world.freeze("gate", "org/project1")
+    assert world.items("gate") == [["2,1", "3,1", "1,1", "4,1"]]
+    assert running != world.running
+    world.approve(e)
+    assert world.items("gate") == [["2,1", "3,1", "5,1", "1,1", "4,1"]]
+    note = "may not merge and stay behind: 4,1"
+    assert granted(world.promote(d, e)) == note
+    assert world.items("gate") == [["5,1", "2,1", "3,1", "1,1", "4,1"]]
+    world.release()
+    world.expect_merged(b, c, e)
+    world.expect_open(a, d)
+    assert world.item("gate", d)["waiting"] == "1,1 is ahead of it"
+    world.unfreeze("gate", "org/project1")
+    world.expect_merged(a, d)
+
+
+def test_322_who_comes_after_a_reload_goes_before_who_is_frozen(world: World) -> None:
+    a, b = world.change("org/project1"), world.change("org/project2")
+    world.freeze(None, "org/project1")
+    world.approve(a)
+    world.reload()
+    world.approve(b)
+    world.expect_merged(b)
+    world.expect_open(a)
+
+
+def test_322_a_frozen_pipeline_keeps_its_order_and_its_builds(world: World) -> None:
+    changes = approved(world)
+    world.hold_builds()
+    world.approve(*changes)
+    running = world.running
+    world.freeze()
+    assert world.running == running
+    world.unfreeze()
+    world.release()
+    world.expect_merged(*changes)
+    assert world.aborted() == []
 
 
 def test_322_everything_can_be_frozen(world: World) -> None:
@@ -371,10 +418,11 @@ def test_323_a_held_change_does_not_merge(world: World) -> None:
     a, b = approved(world, 2)
     assert granted(world.hold(a, "after the meeting")) is None
     world.approve(a, b)
-    world.expect_open(a, b)
+    world.expect_merged(b)
+    world.expect_open(a)
     assert world.item("gate", a)["waiting"] == "the change is held: after the meeting"
     assert granted(world.unhold(a)) is None
-    world.expect_merged(a, b)
+    world.expect_merged(a)
 
 
 def test_323_a_hold_outlives_a_new_patch_set_unless_it_names_one(world: World) -> None:
@@ -385,12 +433,12 @@ def test_323_a_hold_outlives_a_new_patch_set_unless_it_names_one(world: World) -
         world.upload(change)
         world.vote(change, "Code-Review", 2, event=False)
     world.approve(a, b)
+    world.expect_merged(b)
     world.expect_open(a)
     assert world.item("gate", a)["brake"] == "the change is held: wait for it"
-    assert world.item("gate", b)["brake"] is None
     assert refused(world.unhold(a, patchset=2)).endswith("held in pipeline gate: 1 2,1")
     world.unhold(a)
-    world.expect_merged(a, b)
+    world.expect_merged(a)
 
 
 def test_324_what_is_on_its_way_is_told(world: World) -> None:

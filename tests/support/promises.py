@@ -76,8 +76,36 @@ class Promises:
         if self._engine.answers[latest[0].request].error is None:
             if isinstance(latest[0], PromoteRequested):
                 self._check_order(latest[0])
+            if isinstance(latest[0], PromoteRequested | FreezeRequested | HoldRequested):
+                self._check_last()
             elif isinstance(latest[0], DequeueRequested):
                 self._check_gone(latest[0])
+
+    def _check_last(self) -> None:
+        """Nobody waits behind who may not merge but those that need it, or may not either."""
+        for pipeline in self._engine.scheduler._state.pipelines.values():
+            for queue in pipeline.queues.values() if pipeline.is_dependent else ():
+                stopped = None
+                for item in queue:
+                    # who was stopped may be failing, and so be reported by now
+                    if item.report is None and self._is_braked(pipeline.name, item):
+                        stopped = item
+                    may_merge = item.report is None and item not in queue.braked
+                    assert not (stopped and may_merge), f"{item} stands behind {stopped}"
+
+    def _is_braked(self, pipeline: str, item: QueueItem) -> bool:
+        change = item.change
+        if not isinstance(change, Change):
+            return False
+        return any(
+            freeze.pipeline in (None, pipeline) and freeze.project in (None, change.project)
+            for freeze in self._freezes.values()
+        ) or any(
+            hold.pipeline == pipeline
+            and hold.number == change.key.number
+            and hold.patchset in (None, change.key.patchset)
+            for hold in self._holds.values()
+        )
 
     def _check_gone(self, event: DequeueRequested) -> None:
         """What was dequeued has left, unless it is being reported."""
@@ -94,7 +122,12 @@ class Promises:
         found = [
             pipeline.find_live(ChangeKey(pipeline.config.source, *each)) for each in event.changes
         ]
-        items = [item for item in found if item is not None]
+        # who may not merge stays last all the same
+        items = [
+            item
+            for item in found
+            if item is not None and item.queue is not None and item not in item.queue.braked
+        ]
         allowed = set(items)
         for item in items:
             allowed |= _needed(item)

@@ -15,6 +15,7 @@ from zuul.core.dependencies import find_cycle
 from zuul.core.managers import POLICIES, Policy, Refusal
 from zuul.core.messages import format_report
 from zuul.core.pipeline import Pipeline
+from zuul.core.promote import arrange
 from zuul.core.state import OpenReport, State
 from zuul.model.change import Change, Changeish, Key
 from zuul.model.layout import ActionKind
@@ -44,7 +45,10 @@ def enqueue(
 ) -> Refusal | None:
     """Put the change into the pipeline with all that belongs to it; why not, if it was refused."""
     enqueuer = _Enqueuer(state, pipeline)
-    if _run(enqueuer.add(change, how, None)):
+    entered = _run(enqueuer.add(change, how, None))
+    for queue in enqueuer.disordered:
+        arrange(state, pipeline, queue)
+    if entered:
         return None
     return enqueuer.refusals[change.key]
 
@@ -75,6 +79,8 @@ class _Enqueuer:
         self._policy: Policy = POLICIES[pipeline.config.manager]
         #: of all that were refused on the way
         self.refusals: dict[Key, Refusal] = {}
+        #: queues in which somebody who may merge came behind somebody who may not
+        self.disordered: dict[ChangeQueue, None] = {}
 
     def add(self, change: Changeish, how: Admission, queue: ChangeQueue | None) -> Step:
         """Enqueue one change. `queue` None: find its queue, and look for cycles first."""
@@ -142,6 +148,10 @@ class _Enqueuer:
         item.attach(tail)
         pipeline.register(item)
         state.touch(item)
+        if pipeline.is_dependent and (
+            tail in queue.braked or state.brakes.find(pipeline.name, change) is not None
+        ):
+            self.disordered[queue] = None
         state.observer.item_enqueued(pipeline.name, item.id, change, item.live)
         state.observer.current_changes(pipeline.name, pipeline.count)
         state.own_events.note_enqueued(state.changes, pipeline.name, change, state.now)

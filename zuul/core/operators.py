@@ -12,7 +12,7 @@ from zuul.core import leaving
 from zuul.core.admission import Admission, enqueue
 from zuul.core.commands import AnswerRequest, KeepBrakes
 from zuul.core.pipeline import Pipeline
-from zuul.core.promote import promote
+from zuul.core.promote import arrange, promote
 from zuul.core.requests import (
     DequeueRequested,
     EnqueueRequested,
@@ -142,8 +142,11 @@ def _promote(state: State, event: PromoteRequested) -> str | None:
     pipeline = _find_pipeline(state, event.pipeline)
     if not event.changes:
         raise RequestError("No change is named")
-    promote(state, pipeline, [ChangeKey(pipeline.config.source, *each) for each in event.changes])
-    return None
+    keys = [ChangeKey(pipeline.config.source, *each) for each in event.changes]
+    behind = promote(state, pipeline, keys)
+    if not behind:
+        return None
+    return f"may not merge and stay behind: {_listed(str(item.change.key) for item in behind)}"
 
 
 # -- freezes and holds ---------------------------------------------------------------------------
@@ -218,6 +221,8 @@ def _brakes_changed(state: State, concerns: Callable[[QueueItem], bool]) -> str 
                 state.touch(item)
                 if item.report is not None and not item.is_failing:
                     too_late.append(str(item.change.key))
+            for queue in pipeline.queues.values():
+                arrange(state, pipeline, queue)
     return f"being merged already: {_listed(too_late)}" if too_late else None
 
 

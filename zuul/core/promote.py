@@ -1,4 +1,5 @@
-"""A queue in another order: changes go first because somebody said so.
+"""A queue in another order: changes go first because somebody said so, or last as they may not
+merge.
 
     before    A <- B <- C <- D     promote C, which needs B
     after     B <- C <- A <- D     A, B and C start again, and D as it stands on A, that does
@@ -20,10 +21,11 @@ from zuul.model.change import ChangeKey
 from zuul.model.queue import ChangeQueue, QueueItem
 
 
-def promote(state: State, pipeline: Pipeline, keys: Iterable[ChangeKey]) -> None:
-    """Put the changes first. Raises RequestError unless all are in one queue.
+def promote(state: State, pipeline: Pipeline, keys: Iterable[ChangeKey]) -> list[QueueItem]:
+    """Put the changes first; gives those that stay behind, as they may not merge.
 
-    A queue of an independent pipeline is one change on what it needs, and has no other order.
+    Raises RequestError unless all are in one queue. A queue of an independent pipeline is one
+    change on what it needs, and has no other order.
     """
     wanted = [_find(pipeline, key) for key in dict.fromkeys(keys)]
     first = wanted[0]
@@ -34,11 +36,39 @@ def promote(state: State, pipeline: Pipeline, keys: Iterable[ChangeKey]) -> None
             )
     queue = first.queue
     assert queue is not None
-    order = new_order(queue, wanted)
-    if pipeline.is_dependent and order != list(queue):
-        for entered in queue.reorder(order):
+    if not pipeline.is_dependent:
+        return []
+    arrange(state, pipeline, queue, wanted)
+    return [item for item in wanted if item in queue.braked]
+
+
+def arrange(
+    state: State, pipeline: Pipeline, queue: ChangeQueue, first: Iterable[QueueItem] = ()
+) -> None:
+    """Order a queue that merges: who goes first, the rest as they are, who may not merge last.
+
+    So whoever is frozen or held keeps nobody waiting but those that need it.
+    """
+    queue.braked = braked = _find_braked(state, pipeline, queue)
+    order = new_order(queue, [item for item in first if item not in braked])
+    order.sort(key=lambda item: item in braked)
+    start = next((i for i, item in enumerate(queue) if item is not order[i]), None)
+    if start is not None:
+        for entered in queue.reorder(order, start):
             state.touch(entered)
-        _stand_anew(state, queue)
+        _stand_anew(state, queue, order[start:])
+
+
+def _find_braked(state: State, pipeline: Pipeline, queue: ChangeQueue) -> set[QueueItem]:
+    """Who may not merge, or needs somebody who may not; needs stand ahead of who needs them."""
+    braked: set[QueueItem] = set()
+    for item in queue:
+        if item.report is None and (
+            state.brakes.find(pipeline.name, item.change) is not None
+            or any(queue.by_key.get(key) in braked for key in needs_of(item.change))
+        ):
+            braked.add(item)
+    return braked
 
 
 def _find(pipeline: Pipeline, key: ChangeKey) -> QueueItem:
@@ -76,10 +106,10 @@ def _needs_first(queue: ChangeQueue, item: QueueItem) -> Iterator[QueueItem]:
             stack.append((needed, iter(needs_of(needed.change))))
 
 
-def _stand_anew(state: State, queue: ChangeQueue) -> None:
+def _stand_anew(state: State, queue: ChangeQueue, items: Iterable[QueueItem]) -> None:
     """Have each item stand where the new order wants it; who stands on other things starts over."""
     moved: set[QueueItem] = set()
-    for item in queue:
+    for item in items:
         state.touch(item)
         if item.report is not None:
             continue
@@ -91,6 +121,6 @@ def _stand_anew(state: State, queue: ChangeQueue) -> None:
         item.chain_released = False
         if failing_need(queue, item.change) is not None:
             continue  # its builds are cancelled; it starts over when that has ended
-        building.reset(state, item, "changes were promoted")
+        building.reset(state, item, "the queue has another order")
         item.failing_reasons = ()
         queue.set_passing(item, item.live)

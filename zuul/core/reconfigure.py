@@ -10,6 +10,7 @@ from __future__ import annotations
 from zuul.core import building
 from zuul.core.commands import CancelBuild
 from zuul.core.pipeline import Pipeline
+from zuul.core.promote import arrange
 from zuul.core.state import State
 from zuul.model.build import SKIPPED
 from zuul.model.layout import Layout
@@ -34,6 +35,8 @@ def load_layout(state: State, layout: Layout) -> None:
         else:
             _carry_over(state, pipeline, new)
     for pipeline in state.pipelines.values():
+        for queue in pipeline.queues.values() if pipeline.is_dependent else ():
+            arrange(state, pipeline, queue)
         for item in pipeline.items():
             state.touch(item)
         state.observer.current_changes(pipeline.name, pipeline.count)

@@ -156,6 +156,8 @@ class ChangeQueue:
         self.by_key: dict[Key, QueueItem] = {}
         #: why nothing is reported any more
         self.stopped: str | None = None
+        #: who stands last as it may not merge, when the queue was last arranged
+        self.braked: set[QueueItem] = set()
         self.head: QueueItem | None = None
         self.tail: QueueItem | None = None
         self._next_order = 0
@@ -179,14 +181,7 @@ class ChangeQueue:
     def append(self, item: QueueItem) -> None:
         """Put the item at the end of the order; the tree is left as it is."""
         item.queue = self
-        item.order = self._next_order
-        self._next_order += 1
-        item.previous, item.next = self.tail, None
-        if self.tail is None:
-            self.head = item
-        else:
-            self.tail.next = item
-        self.tail = item
+        self._link_last(item)
         self.by_key[item.change.key] = item
         item.active = False
         if self._first_inactive is None:
@@ -219,33 +214,43 @@ class ChangeQueue:
         item.queue = None
         item.active = False
         del self.by_key[item.change.key]
+        self.braked.discard(item)
         return self.fill_window()
 
-    def reorder(self, items: Sequence[QueueItem]) -> list[QueueItem]:
-        """Give the queue's items another order; the tree is left as it is.
+    def reorder(self, items: Sequence[QueueItem], start: int = 0) -> list[QueueItem]:
+        """Give the queue's items another order from place `start` on; the tree is left as it is.
 
         Returns the items that came into the window.
         """
-        passing = set(self._passing_items.values())
-        outside = {item for item in items if not item.active}
-        self.head, self.tail, self._active = None, None, 0
-        self._passing, self._passing_items = [], {}
-        for item in items:
-            item.order = self._next_order
-            self._next_order += 1
-            item.previous, item.next = self.tail, None
-            if self.tail is None:
-                self.head = item
-            else:
-                self.tail.next = item
-            self.tail = item
+        changed = items[start:]
+        outside = {item for item in changed if not item.active}
+        passing = {item for item in changed if item.order in self._passing_items}
+        cut = bisect_left(self._passing, min(item.order for item in changed))
+        for order in self._passing[cut:]:
+            del self._passing_items[order]
+        del self._passing[cut:]
+        self.tail = items[start - 1] if start else None
+        for item in changed:
+            self._active -= item.active
             item.active = False
             item.frozen = None
+            self._link_last(item)
             if item in passing:
                 self._passing.append(item.order)
                 self._passing_items[item.order] = item
-        self._first_inactive = self.head
+        if changed[0].previous is None or changed[0].previous.active:
+            self._first_inactive = changed[0]
         return [item for item in self.fill_window() if item in outside]
+
+    def _link_last(self, item: QueueItem) -> None:
+        item.order = self._next_order
+        self._next_order += 1
+        item.previous, item.next = self.tail, None
+        if self.tail is None:
+            self.head = item
+        else:
+            self.tail.next = item
+        self.tail = item
 
     # -- who does not fail -----------------------------------------------------------------
 
