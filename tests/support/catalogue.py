@@ -1,7 +1,7 @@
 """The list of scenarios, doc/source/developer/scenarios.rst, as data.
 
 `python -m tests.support.catalogue` prints the tests that have an entry's number in their name and
-are not in its row.
+are not in its row, and those in a row that are no more.
 """
 
 from __future__ import annotations
@@ -71,9 +71,17 @@ def numbered_tests() -> Iterator[tuple[int, str, str]]:
 def main() -> int:
     rows = {row.entry: set(row.tests) for row in read_rows(LIST.read_text("utf-8"))}
     missing = [each for each in numbered_tests() if each[1:] not in rows.get(each[0], ())]
+    gone = [
+        (entry, path, name)
+        for entry, tests in rows.items()
+        for path, name in sorted(tests)
+        if not (TESTS / path).is_file() or name not in names_in(TESTS / path)
+    ]
     for entry, path, name in missing:
-        print(f"{entry}: ``{path}::{name}``")
-    return 1 if missing else 0
+        print(f"{entry}: add ``{path}::{name}``")
+    for entry, path, name in gone:
+        print(f"{entry}: remove ``{path}::{name}``")
+    return 1 if missing or gone else 0
 
 
 if __name__ == "__main__":
