@@ -194,8 +194,8 @@ MUTATIONS = (
     Mutation(
         "who may not merge stays in front",
         "promote:arrange",
-        "order.sort(key=lambda item: item in braked)",
-        "pass",
+        "queue.braked = braked = _find_braked(state, pipeline, queue)",
+        "braked = set()",
     ),
     Mutation(
         "a dequeued item stays",

@@ -36,6 +36,7 @@ def test_a_seed_is_a_world() -> None:
 
 
 @pytest.mark.timeout(300)
+@pytest.mark.timeout(240)
 @pytest.mark.parametrize("mutation", MUTATIONS, ids=lambda mutation: mutation.name)
 def test_a_broken_core_is_caught(mutation: Mutation) -> None:
     assert find_seed(mutation) is not None

@@ -397,10 +397,15 @@ def test_322_a_frozen_pipeline_keeps_its_order_and_its_builds(world: World) -> N
     running = world.running
     world.freeze()
     assert world.running == running
+    assert granted(world.promote(changes[0], changes[1])) is None
+    assert world.running == running
+    assert granted(world.promote(changes[0], changes[2])) is None
+    assert world.items("gate") == [["1,1", "3,1", "2,1"]]
     world.unfreeze()
+    assert world.items("gate") == [["1,1", "3,1", "2,1"]]
     world.release()
     world.expect_merged(*changes)
-    assert world.aborted() == []
+    assert world.results("project-test1", changes[0]) == ["SUCCESS"]
 
 
 def test_322_everything_can_be_frozen(world: World) -> None:

@@ -10,7 +10,7 @@ stays in front: it neither moves nor leaves.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 from zuul.core import building
 from zuul.core.dependencies import failing_need, needs_of
@@ -39,19 +39,22 @@ def promote(state: State, pipeline: Pipeline, keys: Iterable[ChangeKey]) -> list
     if not pipeline.is_dependent:
         return []
     arrange(state, pipeline, queue, wanted)
+    if all(item in queue.braked or item.report is not None for item in queue):
+        return []
     return [item for item in wanted if item in queue.braked]
 
 
 def arrange(
-    state: State, pipeline: Pipeline, queue: ChangeQueue, first: Iterable[QueueItem] = ()
+    state: State, pipeline: Pipeline, queue: ChangeQueue, first: Sequence[QueueItem] = ()
 ) -> None:
     """Order a queue that merges: who goes first, the rest as they are, who may not merge last.
 
     So whoever is frozen or held keeps nobody waiting but those that need it.
     """
     queue.braked = braked = _find_braked(state, pipeline, queue)
-    order = new_order(queue, [item for item in first if item not in braked])
-    order.sort(key=lambda item: item in braked)
+    free = new_order(queue, [item for item in first if item not in braked])
+    order = [item for item in free if item not in braked]
+    order += [item for item in new_order(queue, first) if item in braked]
     start = next((i for i, item in enumerate(queue) if item is not order[i]), None)
     if start is not None:
         for entered in queue.reorder(order, start):
