@@ -1,4 +1,4 @@
-"""What the core costs: one build result, enqueueing, draining, a failure at the head.
+"""What the core costs: one build result, enqueueing, draining, a failure at the head, a reload.
 
 `python -m tests.bench.bench_core [--quick]` prints JSON; all times are CPU seconds of this process
 unless the name says otherwise. `growth` is the exponent between the smallest and largest N.
@@ -196,6 +196,20 @@ def head_failure(count: int, window: int) -> float:
     return bench.measured(lambda: bench.finish(bench.take(), "FAILURE"))
 
 
+def reload(count: int, window: int, jobs: int) -> dict[str, float]:
+    """Another layout of `jobs` jobs while builds of three run; what is cancelled, and launched."""
+    bench = Bench(window)
+    bench.fill(count)
+    before = set(bench.builds)
+    layout = events.LayoutLoaded(make_layout(window, jobs))
+    cost = bench.measured(lambda: bench.handle(layout))
+    return {
+        "seconds": round(cost, 4),
+        "cancelled": len(before - set(bench.builds)),
+        "launched": len(set(bench.builds) - before),
+    }
+
+
 def chain(count: int) -> dict[str, float]:
     """A chain in which each change needs the one before, approved last first; then it fails."""
     bench = Bench(0)
@@ -247,6 +261,11 @@ def main() -> None:
         "enqueue one at a time": table(enqueue, sizes),
         "drain, 3 jobs each": table(drain, sizes[:3]),
         "head fails": table(head_failure, sizes[:3]),
+    }
+    result["reload, 1000 changes"] = {
+        f"window {window}, {jobs} jobs": reload(1000, window, jobs)
+        for window in (20, 0)
+        for jobs in (3, 4, 2)
     }
     if not arguments.quick:
         result["chain of 10000"] = {k: round(v, 3) for k, v in chain(10000).items()}
