@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from nodepool.model import Node
 from tests.support.nodepool_site import NodepoolSite
 from tests.support.processes import wait_for
 
@@ -36,12 +37,17 @@ def test_a_node_is_launched_used_replaced_and_deleted_also_over_a_kill(site: Nod
     (replacement,) = site.wait_for_nodes(1)
     site.expect_servers([replacement])
 
-    # Killed in the middle of a launch, it comes back from its rows, before the build has ended.
+    # Killed in the middle of a launch, it comes back from its rows, before the build has ended. The
+    # create call was answered: of one that was not, its server is looked out for five minutes long.
     build = site.submit("long")
-    (cut_off,) = wait_for(lambda: site.nodes("building"), "a replacement", 30, site.explain)
+    (cut_off,) = wait_for(lambda: being_booted(site), "a replacement", 30, site.explain)
     site.nodepoold.kill()
     site.start_nodepoold()
     site.wait_until_gone([cut_off.nodename])
     assert site.wait_for_build(build) == "SUCCESS"
     site.wait_until_gone([replacement.nodename])
     site.expect_servers(site.wait_for_nodes(1))
+
+
+def being_booted(site: NodepoolSite) -> list[Node]:
+    return [node for node in site.nodes("building") if node.machines[0].server_id]
