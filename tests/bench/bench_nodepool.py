@@ -38,8 +38,8 @@ BOOT_SECONDS = 6.0
 #: seconds between two calls of a provider
 RATE = 0.05
 LABEL = "trusty"
-#: builds that start, and how many in a second
-STARTS, STARTS_A_SECOND = 200, 4
+#: builds that start, and how many in a second: a burst of three times 720 an hour has 0.6
+STARTS, STARTS_A_SECOND = 60, 1
 PREPARE = """#!/bin/sh -e
 mkdir -p /home/jenkins/.ssh /etc/nodepool
 echo '{key}' > /home/jenkins/.ssh/authorized_keys
