@@ -109,14 +109,3 @@ def test_each_tells_its_version(module: str) -> None:
     done = run(module, "--version")
     assert done.returncode == 0
     assert "0.1.0" in done.stdout
-
-
-def test_the_demo_goes_as_it_must() -> None:
-    done = subprocess.run(
-        [sys.executable, "-m", "tests.demo"], cwd=ROOT, capture_output=True, text=True, timeout=150
-    )
-    assert done.returncode == 0, done.stdout[-6000:] + done.stderr[-2000:]
-    assert "It went as it must." in done.stdout
-
-
-test_the_demo_goes_as_it_must = pytest.mark.timeout(180)(test_the_demo_goes_as_it_must)

@@ -41,7 +41,7 @@ from tests.support.processes import NotInTime, find_free_port
 from tests.support.suite import Suite
 
 #: nothing in the story takes this long
-PATIENCE_SECONDS = 90.0
+PATIENCE_SECONDS = 150.0
 #: shows the queue long enough to be seen
 BUILD_SECONDS = 1.0
 #: for the console: other people's words as they are
