@@ -22,7 +22,7 @@ from zuul.lib.secret import Secret
 from zuul.lib.yaml_document import Document
 from zuul.lib.yaml_fields import Fields
 
-#: values of CloudConfig by its fields' names
+#: values of CloudConfig by its fields' names; and auth_type, until all files are read
 Entry = Mapping[str, Any]
 
 _SUFFIXES: Final = (".yaml", ".yml")
@@ -36,8 +36,21 @@ _AUTH: Final[Mapping[str, tuple[str, ...]]] = {
     "user_domain_name": ("user_domain_name",),
     "project_domain_id": ("project_domain_id",),
     "project_domain_name": ("project_domain_name",),
+    "application_credential_id": ("application_credential_id",),
+    "application_credential_name": ("application_credential_name",),
 }
-_PASSWORD_TYPES: Final = dict.fromkeys(("password", "v3password"), True)
+_SECRETS: Final = ("password", "application_credential_secret")
+_CREDENTIAL: Final = (
+    "application_credential_id",
+    "application_credential_name",
+    "application_credential_secret",
+)
+#: what a login of that type has no use for
+_AUTH_TYPES: Final[Mapping[str, tuple[str, ...]]] = {
+    "password": _CREDENTIAL,
+    "v3password": _CREDENTIAL,
+    "v3applicationcredential": ("password",),
+}
 _PROJECT: Final = ("project_id", "project_name")
 
 
@@ -58,11 +71,15 @@ class Clouds:
         if entry is None:
             known = ", ".join(sorted(self.entries)) or "none"
             raise LookupError(f"{self.source} has no cloud {cloud.cloud!r}; it has {known}")
-        has_project = any(getattr(cloud, name) for name in _PROJECT)
+        passed_over: tuple[str, ...] = ()
+        if any(getattr(cloud, name) for name in _PROJECT):
+            passed_over += _PROJECT
+        if cloud.password is not None:
+            passed_over += _CREDENTIAL
         added = {
             name: value
             for name, value in entry.items()
-            if getattr(cloud, name) is None and not (has_project and name in _PROJECT)
+            if getattr(cloud, name) is None and name not in passed_over
         }
         return replace(cloud, **added)
 
@@ -91,6 +108,7 @@ class CloudFiles:
         if secure is not None:
             for name, more in parse_clouds(*secure, problems).items():
                 entries[name] = {**entries.get(name, {}), **more}
+        entries = {name: _one_login(entry) for name, entry in entries.items()}
         return Clouds(main[1], entries, tuple(sorted(problems)))
 
 
@@ -118,15 +136,23 @@ def _entry(cloud: Fields) -> Entry:
         "cacert": word(cloud, "cacert", None),
         "verify": cloud.flag("verify", None),
     }
-    cloud.choice("auth_type", _PASSWORD_TYPES, True)
+    found["auth_type"] = cloud.choice("auth_type", {name: name for name in _AUTH_TYPES}, None)
     node = cloud.take("auth")
     if node is not None:
         auth = Fields(cloud.document, node)
         for name, keys in _AUTH.items():
             found[name] = next((value for key in keys if (value := word(auth, key, None))), None)
-        password = word(auth, "password", None)
-        found["password"] = Secret(password) if password else None
+        for name in _SECRETS:
+            secret = word(auth, name, None)
+            found[name] = Secret(secret) if secret else None
     return {name: value for name, value in found.items() if value is not None}
+
+
+def _one_login(entry: Entry) -> Entry:
+    """Of a password and a credential the one that auth_type asks for. It may stand in another file
+    than they do."""
+    passed_over = ("auth_type", *_AUTH_TYPES[entry.get("auth_type", "password")])
+    return {name: value for name, value in entry.items() if name not in passed_over}
 
 
 def _first_region(cloud: Fields) -> str | None:

@@ -73,6 +73,11 @@ class CloudConfig:
     user_domain_name: str | None = None
     project_domain_id: str | None = None
     project_domain_name: str | None = None
+    #: of clouds.yaml, in place of a password: keystone's credential for programs, by id or by the
+    #: user's name for it; it is bound to its project
+    application_credential_id: str | None = None
+    application_credential_name: str | None = None
+    application_credential_secret: Secret | None = None
     #: a file of certificates to trust; None: the system's
     cacert: str | None = None
     #: None: yes

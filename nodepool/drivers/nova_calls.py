@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 
 from keystoneauth1 import exceptions as keystone_errors
 from keystoneauth1.adapter import Adapter
-from keystoneauth1.identity import Password
+from keystoneauth1.identity import BaseIdentityPlugin, Password, V3ApplicationCredential
 from keystoneauth1.session import Session
 from novaclient import client as nova_client  # type: ignore[import-untyped]
 from novaclient import exceptions as nova_errors
@@ -109,23 +109,40 @@ class Calls:
 
 
 def _session(cloud: CloudConfig) -> Session:
+    verify: bool | str = cloud.cacert or True
+    return Session(
+        auth=_login(cloud),
+        timeout=cloud.api_timeout,
+        verify=False if cloud.verify is False else verify,
+    )
+
+
+def _login(cloud: CloudConfig) -> BaseIdentityPlugin:
     has_user_domain = bool(cloud.user_domain_id or cloud.user_domain_name)
     has_project_domain = bool(cloud.project_domain_id or cloud.project_domain_name)
-    auth = Password(
-        auth_url=cloud.auth_url or "",
-        username=cloud.username,
+    user: dict[str, Any] = {
+        "username": cloud.username,
+        "user_domain_id": cloud.user_domain_id if has_user_domain else "default",
+        "user_domain_name": cloud.user_domain_name,
+    }
+    if cloud.application_credential_secret is not None:
+        return V3ApplicationCredential(
+            # Unlike a password's, its address is taken as it is.
+            f"{(cloud.auth_url or '').rstrip('/').removesuffix('/v3')}/v3",
+            **user,
+            application_credential_id=cloud.application_credential_id,
+            application_credential_name=cloud.application_credential_name,
+            application_credential_secret=cloud.application_credential_secret.reveal(),
+        )
+    return Password(
+        cloud.auth_url or "",
+        **user,
         password=cloud.password.reveal() if cloud.password else None,
         project_id=cloud.project_id,
         project_name=None if cloud.project_id else cloud.project_name,
-        user_domain_id=cloud.user_domain_id if has_user_domain else "default",
-        user_domain_name=cloud.user_domain_name,
         project_domain_id=cloud.project_domain_id
         if has_project_domain or cloud.project_id
         else "default",
         project_domain_name=cloud.project_domain_name,
         default_domain_id=None if has_user_domain or has_project_domain else "default",
-    )
-    verify: bool | str = cloud.cacert or True
-    return Session(
-        auth=auth, timeout=cloud.api_timeout, verify=False if cloud.verify is False else verify
     )

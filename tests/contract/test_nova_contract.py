@@ -11,7 +11,11 @@ from keystoneauth1 import exceptions as keystone_errors
 from novaclient import api_versions
 from novaclient import exceptions as nova_errors
 
+from nodepool.config.values import CloudConfig
+from nodepool.drivers.nova_calls import Calls
+from nodepool.errors import ProviderRefused
 from tests.contract.nova_site import INSTANCES, PUBLIC_KEY, NovaSite, wait_for
+from zuul.lib.secret import Secret
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(600)]
 
@@ -25,6 +29,30 @@ def test_a_wrong_password_is_told_at_login(nova_site: NovaSite) -> None:
     )
     with pytest.raises(keystone_errors.Unauthorized):
         wrong.nova().servers.list()
+
+
+@pytest.mark.parametrize("how", ["id", "name"])
+def test_an_application_credential_logs_in(nova_site: NovaSite, how: str) -> None:
+    account, session = nova_site.account, nova_site.session
+    asked = {"application_credential": {"name": nova_site.name("nodepool")}}
+    path = f"/users/{session.get_user_id()}/application_credentials"
+    made = nova_site.ask("POST", path, "identity", json=asked).json()["application_credential"]
+    entry = {
+        "auth_url": account.auth_url,
+        "region_name": account.region,
+        "application_credential_secret": Secret(made["secret"]),
+    }
+    if how == "id":
+        entry["application_credential_id"] = made["id"]
+    else:
+        entry |= {"application_credential_name": made["name"], "username": account.username}
+    for auth_url in (account.auth_url, account.auth_url.removesuffix("/v3")):
+        calls = Calls("p", CloudConfig(**{**entry, "auth_url": auth_url}))
+        found = calls.do("ListServersTask", "servers", calls.nova.servers.list)
+        assert isinstance(found, list)
+    wrong = Calls("p", CloudConfig(**{**entry, "application_credential_secret": Secret("wrong")}))
+    with pytest.raises(ProviderRefused, match="401"):
+        wrong.do("ListServersTask", "servers", wrong.nova.servers.list)
 
 
 def test_the_endpoints_are_in_the_catalogue(nova_site: NovaSite) -> None:

@@ -1,7 +1,8 @@
-"""keystone v3, as much as password logins need: versions, tokens, the catalogue."""
+"""keystone v3, as much as logins need: versions, tokens, the catalogue, application credentials."""
 
 from __future__ import annotations
 
+import secrets
 from datetime import timedelta
 from typing import Any
 
@@ -41,6 +42,8 @@ class Keystone:
         add(app, "token.get", "GET", "/identity/v3/auth/tokens", self.show)
         add(app, "catalog", "GET", "/identity/v3/auth/catalog", self.catalog)
         add(app, "projects", "GET", "/identity/v3/auth/projects", self.projects)
+        path = "/identity/v3/users/{user}/application_credentials"
+        add(app, "credential.create", "POST", path, self.add_credential)
 
     async def versions(self, request: web.Request) -> web.Response:
         headers = {"Location": f"{self._url}/identity/v3/"}
@@ -73,28 +76,59 @@ class Keystone:
         row = {"id": user.project.id, "name": user.project.name, "domain_id": "default"}
         return web.json_response({"projects": [{**row, "enabled": True}], "links": {}})
 
+    async def add_credential(self, request: web.Request) -> web.Response:
+        """One that never ends, with the roles of its user."""
+        user = self._gate.tokens.user(request.headers.get("X-Auth-Token", ""))
+        assert user is not None
+        if request.match_info["user"] != user.id:
+            raise ApiError(403, "You are not authorized to perform the requested action.")
+        asked = (await json_body(request)).get("application_credential", {})
+        if not isinstance(asked.get("name"), str):
+            raise bad("'name' is a required property")
+        row = {
+            "id": new_hex_id(),
+            "name": asked["name"],
+            "project_id": user.project.id,
+            "secret": asked.get("secret") or secrets.token_urlsafe(32),
+        }
+        user.credentials[row["id"], row["name"]] = row["secret"]
+        return web.json_response({"application_credential": row}, status=201)
+
     def _identified(self, body: dict[str, Any]) -> User:
         auth = body.get("auth")
         if not isinstance(auth, dict) or not isinstance(auth.get("identity"), dict):
             raise bad("'auth' is a required property")
-        asked = auth["identity"].get("password", {}).get("user", {})
-        refused = ApiError(401, "The request you have made requires authentication.")
-        user = next(
-            (
-                u
-                for u in self._cloud.users.values()
-                if asked.get("name", "") == u.name or asked.get("id", "") == u.id
-            ),
-            None,
-        )
+        identity = auth["identity"]
+        if identity.get("methods") == ["application_credential"]:
+            return self._of_credential(identity.get("application_credential", {}))
+        asked = identity.get("password", {}).get("user", {})
+        user = self._user(asked)
         if user is None or asked.get("password") != user.password:
-            raise refused
-        if "name" in asked and not _is_default(asked.get("domain")):
-            raise refused
+            raise _refused()
         project = auth.get("scope", {}).get("project")
         if project is not None and not self._is_of(user, project):
-            raise refused
+            raise _refused()
         return user
+
+    def _user(self, asked: dict[str, Any]) -> User | None:
+        for user in self._cloud.users.values():
+            if asked.get("id", "") == user.id:
+                return user
+            if asked.get("name", "") == user.name and _is_default(asked.get("domain")):
+                return user
+        return None
+
+    def _of_credential(self, asked: dict[str, Any]) -> User:
+        """By its id alone; or by its name, which needs its user."""
+        by_id = "id" in asked
+        one = self._user(asked.get("user", {}))
+        users = self._cloud.users.values() if by_id else [one] if one else []
+        for user in users:
+            for (number, name), secret in user.credentials.items():
+                is_asked = number == asked["id"] if by_id else name == asked.get("name")
+                if is_asked and secret == asked.get("secret"):
+                    return user
+        raise _refused()
 
     def _is_of(self, user: User, project: dict[str, Any]) -> bool:
         if "id" in project:
@@ -146,6 +180,10 @@ class Keystone:
             "links": [{"rel": "self", "href": f"{self._url}/identity/v3/"}],
             "media-types": [{"base": "application/json", "type": media}],
         }
+
+
+def _refused() -> ApiError:
+    return ApiError(401, "The request you have made requires authentication.")
 
 
 def _is_default(domain: Any) -> bool:

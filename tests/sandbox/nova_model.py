@@ -118,6 +118,8 @@ class User:
     project: Project
     id: str = field(default_factory=new_hex_id)
     keypairs: dict[str, Keypair] = field(default_factory=dict)
+    #: secrets of application credentials, by (id, name)
+    credentials: dict[tuple[str, str], str] = field(default_factory=dict, repr=False)
 
 
 @dataclass(slots=True)

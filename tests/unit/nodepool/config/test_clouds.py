@@ -8,6 +8,7 @@ from nodepool.config import CloudConfig, CloudFiles, check_config
 from nodepool.config.clouds import Clouds, parse_clouds
 from tests.unit.nodepool.core.site import CONFIG
 from zuul.lib.problems import Problem
+from zuul.lib.secret import Secret
 
 CLOUDS = """\
 clouds:
@@ -93,6 +94,27 @@ def test_secure_yaml_lies_over_it(site: Site) -> None:
     found = completed(site.read(), cloud="one")
     assert found.password is not None
     assert (found.password.reveal(), found.username) == ("s2", "nodepool")
+
+
+def test_an_application_credential_takes_the_place_of_a_password(site: Site) -> None:
+    site.write(
+        "here/clouds.yaml",
+        "clouds:\n  one:\n    auth_type: v3applicationcredential\n    auth:\n"
+        "      auth_url: https://keystone.example.org\n      application_credential_id: 21a\n"
+        "      password: of somebody else\n",
+    )
+    site.write("here/secure.yaml", "clouds: {one: {auth: {application_credential_secret: s3}}}")
+    clouds = site.read()
+    assert clouds.problems == ()
+    found = completed(clouds, cloud="one")
+    assert found.application_credential_id == "21a"
+    assert found.application_credential_secret is not None
+    assert found.application_credential_secret.reveal() == "s3"
+    assert found.password is None
+    assert "s3" not in repr(found)
+    # A provider that has a password of its own logs in with that.
+    found = clouds.complete(CloudConfig(cloud="one", username="u", password=Secret("own")))
+    assert (found.application_credential_id, found.application_credential_secret) == (None, None)
 
 
 def test_what_is_wrong_is_told_with_its_place() -> None:
