@@ -6,7 +6,9 @@ that a bad file never replaces a good one.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import os
+import stat
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
@@ -20,8 +22,9 @@ from nodepool.config.reading import named, word
 from nodepool.config.secure import SecureConfig, parse_secure
 from nodepool.config.services import read_cron, read_publishers, read_servers
 from nodepool.config.values import GEARMAN_PORT, ZOOKEEPER_PORT, NodepoolConfig, TargetConfig
+from zuul.lib.config_file import warning_of_readers, warning_of_writers
 from zuul.lib.problems import ConfigError, Problem
-from zuul.lib.secret import Secret
+from zuul.lib.secret import Secret, secrets_in_url
 from zuul.lib.yaml_document import Document
 from zuul.lib.yaml_fields import Fields
 
@@ -43,6 +46,8 @@ class Text(NamedTuple):
 
     content: str
     source: str
+    readable_by_others: bool = False
+    writable_by_others: bool = False
 
 
 def read_config(
@@ -83,13 +88,20 @@ def check_text(
         return Checked(None, error.problems)
     fields = Fields(document, document.root, "a map with providers, labels and targets")
     parts = _read_parts(fields)
+    main_secrets = _secrets_of(parts)
     if read_clouds is not None and any(p.cloud.cloud for p in parts.providers.values()):
         complete_clouds(document, parts, read_clouds())
-    found = parse_secure(*secure, targets=parts.targets) if secure else SecureConfig()
+    found = SecureConfig()
+    if secure is not None:
+        found = parse_secure(secure.content, secure.source, targets=parts.targets)
+        found.warnings += _warnings_of_modes(secure, found.secrets())
     config = _read_config(fields, parts, found)
+    if found.dburi is None:
+        main_secrets += secrets_in_url(config.dburi)
     fields.pass_over_rest()
     check_links(document, parts)
-    warnings = tuple(sorted([*document.warnings(), *found.warnings]))
+    modes = _warnings_of_modes(main, main_secrets)
+    warnings = tuple(sorted([*document.warnings(), *found.warnings, *modes]))
     problems = tuple(sorted([*document.problems(), *found.problems]))
     if problems:
         return Checked(None, problems, warnings)
@@ -105,12 +117,35 @@ def _usable(checked: Checked) -> NodepoolConfig:
 def _read(path: Path, problems: list[Problem]) -> Text | None:
     path = path.expanduser()
     try:
-        return Text(path.read_bytes().decode("utf-8-sig"), str(path))
+        with path.open("rb") as stream:
+            mode = os.fstat(stream.fileno()).st_mode
+            text = stream.read().decode("utf-8-sig")
+        return Text(
+            text,
+            str(path),
+            bool(mode & (stat.S_IRWXG | stat.S_IRWXO)),
+            bool(mode & (stat.S_IWGRP | stat.S_IWOTH)),
+        )
     except OSError as error:
         problems.append(Problem(str(path), 0, "", f"cannot be read: {error.strerror}"))
     except UnicodeDecodeError as error:
         problems.append(Problem(str(path), 0, "", f"is not UTF-8 at byte {error.start}"))
     return None
+
+
+def _warnings_of_modes(text: Text, secrets: Iterable[Secret]) -> list[Problem]:
+    found = []
+    if text.readable_by_others and any(secrets):
+        found.append(warning_of_readers(text.source))
+    if text.writable_by_others:
+        found.append(warning_of_writers(text.source))
+    return found
+
+
+def _secrets_of(parts: Parts) -> list[Secret]:
+    """Those that stand in nodepool.yaml itself."""
+    found = [p.cloud.password for p in parts.providers.values() if p.cloud.password]
+    return found + [t.jenkins.apikey for t in parts.targets.values() if t.jenkins]
 
 
 def _read_parts(fields: Fields) -> Parts:

@@ -10,7 +10,7 @@ from nodepool.config.values import JenkinsConfig
 from zuul.lib.fields import FieldReader
 from zuul.lib.ini import parse_ini
 from zuul.lib.problems import Problem
-from zuul.lib.secret import Secret
+from zuul.lib.secret import Secret, secrets_in_url
 
 _JENKINS_SECTION = re.compile(r'jenkins\s+"?([^"]+?)"?$')
 
@@ -23,6 +23,10 @@ class SecureConfig:
     jenkins: Mapping[str, JenkinsConfig] = field(default_factory=dict)
     problems: list[Problem] = field(default_factory=list)
     warnings: list[Problem] = field(default_factory=list)
+
+    def secrets(self) -> list[Secret]:
+        found = secrets_in_url(self.dburi) if self.dburi else []
+        return found + [each.apikey for each in self.jenkins.values()]
 
 
 def parse_secure(text: str, source: str, targets: Mapping[str, object]) -> SecureConfig:

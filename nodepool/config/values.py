@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 
 from zuul.lib.problems import Problem
-from zuul.lib.secret import Secret
+from zuul.lib.secret import Secret, secrets_in_url
 from zuul.lib.tls import TlsFiles
 
 GEARMAN_PORT = 4730
@@ -230,7 +230,7 @@ class NodepoolConfig:
 
     def secrets(self) -> tuple[Secret, ...]:
         """What the log must hide."""
-        found = [self.dburi]
+        found = [self.dburi, *secrets_in_url(self.dburi)]
         found += [p.cloud.password for p in self.providers.values() if p.cloud.password]
         found += [t.jenkins.apikey for t in self.targets.values() if t.jenkins]
         return tuple(found)

@@ -316,6 +316,41 @@ def test_files_that_cannot_be_read(tmp_path: Path) -> None:
         read_config(main)
 
 
+def test_secrets_that_others_can_read(tmp_path: Path) -> None:
+    def warned(main_text: str, secure_text: str, main_mode: int, secure_mode: int) -> list[str]:
+        main, secure = tmp_path / "nodepool.yaml", tmp_path / "secure.conf"
+        for path, text, mode in ((main, main_text, main_mode), (secure, secure_text, secure_mode)):
+            path.write_text(text)
+            path.chmod(mode)
+        checked = check_config(main, secure)
+        assert checked.problems == ()
+        return [f"{Path(each.source).name}: {each.text}" for each in checked.warnings]
+
+    read = "holds a password and others than its owner can read it: chmod 600"
+    no_password = "[database]\ndburi=sqlite:////tmp/x\n"
+    database = "[database]\ndburi=mysql+pymysql://nodepool:geheim@db/nodepool\n"
+    login = '[jenkins "jenkins01"]\nurl=http://j\nuser=u\napikey=geheim\n'
+    for text in (database, no_password + login):
+        assert warned(GOOD, text, 0o644, 0o640) == [f"secure.conf: {read}"]
+        assert warned(GOOD, text, 0o644, 0o600) == []
+    assert warned(GOOD, no_password, 0o644, 0o644) == []
+    for text in (
+        GOOD.replace("rate: 1\n", "password: geheim\n"),
+        GOOD + "    jenkins: {url: 'http://j', user: u, apikey: geheim}\n",
+    ):
+        assert warned(text, no_password, 0o640, 0o600) == [f"nodepool.yaml: {read}"]
+        assert warned(text, no_password, 0o600, 0o600) == []
+    old = f"dburi: 'mysql+pymysql://nodepool:geheim@db/nodepool'\n{GOOD}"
+    assert warned(old, login, 0o644, 0o600) == [f"nodepool.yaml: {read}"]
+    (written,) = warned(GOOD, no_password, 0o664, 0o600)
+    assert written == "nodepool.yaml: others than its owner can change it: chmod go-w"
+
+
+def test_the_log_hides_the_database_s_password_by_itself() -> None:
+    text = f"dburi: 'mysql+pymysql://nodepool:ge%20heim@db/nodepool'\n{GOOD}"
+    assert "ge heim" in [secret.reveal() for secret in parse_config(text, "f").secrets()]
+
+
 @pytest.mark.parametrize("text", ["", "[]", "labels", "labels: {a: b}", "labels: [1]", "a: [", "1"])
 def test_what_is_no_configuration(text: str) -> None:
     assert problems(text)

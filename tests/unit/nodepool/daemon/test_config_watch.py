@@ -15,6 +15,7 @@ class Site:
         self.path = folder / "nodepool.yaml"
         self.secure = folder / "secure.conf"
         self.path.write_text(CONFIG)
+        self.path.chmod(0o600)
         self.secure.write_text("[database]\ndburi=sqlite://\n")
         self.clouds = folder / "clouds.yaml"
         files = ConfigFiles(self.path, self.secure, CloudFiles({}, folder, folder))
