@@ -1,7 +1,8 @@
 """Health: how many creates a provider may be asked for now.
 
 A refusal pauses a provider, twice as long each time; the first create after a pause goes alone.
-The cloud's own quota counts beside max-servers, so that few creates are refused at all.
+So do servers that go to ERROR one after the other, which is how a cloud without room for them says
+no. The cloud's own quota counts beside max-servers, so that few creates are refused at all.
 """
 
 from __future__ import annotations
@@ -13,6 +14,8 @@ from nodepool.model import Fault, MachineKey
 FIRST_PAUSE, LONGEST_PAUSE = 5.0, 600.0
 #: creates under way at once: what goes wrong with one goes wrong with all that follow it
 MAX_UNDER_WAY = 50
+#: servers in a row that may go to ERROR: any cloud has one that does now and then
+MAX_ERRORS = 2
 
 
 def back_off(attempt: int, first: float, longest: float) -> float:
@@ -26,6 +29,12 @@ class Health:
 
     refusals: int = 0
     blocked_until: float = 0.0
+    #: servers that went to ERROR since one became ACTIVE, and the pauses for that
+    errors: int = 0
+    stalls: int = 0
+    #: the end of the last one, and of the time given to the create that followed it
+    stalled_until: float = 0.0
+    trial_until: float = 0.0
     #: creates that are not answered
     under_way: set[MachineKey] = field(default_factory=set)
     #: servers the account has room for besides those that we know of; None: no bound known
@@ -39,18 +48,26 @@ class Health:
 
     def allowance(self, now: float, largest: int) -> int:
         """Machines that may be asked for at this moment; `largest`: those of the largest node."""
-        if now < self.blocked_until:
+        if now < self.paused_until:
             return 0
-        if self.refusals:
+        if self.refusals or self.stalls:
             allowed = 0 if self.under_way else largest
         else:
             allowed = max(0, max(MAX_UNDER_WAY, largest) - len(self.under_way))
         return allowed if self.room is None else max(0, min(allowed, self.room))
 
-    def asked(self, key: MachineKey) -> None:
+    @property
+    def paused_until(self) -> float:
+        """When the next create may go out."""
+        return max(self.blocked_until, self.stalled_until, self.trial_until)
+
+    def asked(self, key: MachineKey, now: float) -> None:
+        """While servers go to ERROR the fate of this one is waited for, for a while."""
         self.under_way.add(key)
         if self.room is not None:
             self.room -= 1
+        if self.stalls:
+            self.trial_until = now + back_off(self.stalls, FIRST_PAUSE, LONGEST_PAUSE)
 
     def created(self, key: MachineKey, now: float) -> None:
         if key in self.under_way:
@@ -73,6 +90,23 @@ class Health:
         pause = back_off(self.refusals, FIRST_PAUSE, LONGEST_PAUSE)
         self.blocked_until = now + pause
         return pause
+
+    def went_to_error(self, now: float) -> float:
+        """A server did; the pause in seconds, or 0."""
+        self.errors += 1
+        if self.errors <= MAX_ERRORS or now < self.stalled_until:
+            return 0.0  # or asked for before the pause began
+        self.stalls += 1
+        pause = back_off(self.stalls, FIRST_PAUSE, LONGEST_PAUSE)
+        self.stalled_until = now + pause
+        return pause
+
+    def became_active(self) -> bool:
+        """A server did; whether that ends a pause."""
+        was = self.stalls > 0
+        self.errors = self.stalls = 0
+        self.stalled_until = self.trial_until = 0.0
+        return was
 
     def freed(self, deleted_at: float | None) -> bool:
         """A server that took room is gone; `deleted_at`: when that was asked for, None: never.

@@ -51,7 +51,10 @@ def start(state: State, command: CreateServer, now: float) -> None:
     """Its row is saved, as ASKED, in the same batch."""
     key = command.key
     state.boots[key] = Boot(key, command.provider, Step.CREATE, now)
-    state.health_of(command.provider).asked(key)
+    health = state.health_of(command.provider)
+    health.asked(key, now)
+    if health.paused_until > now:
+        state.timers.set(("pause", command.provider), health.paused_until)
     provider = state.find_provider(command.provider)
     timeout = provider.launch_timeout if provider else 3600.0
     state.timers.set(("boot", key), now + timeout)
@@ -89,8 +92,7 @@ def on_create_failed(state: State, event: events.CreateFailed, now: float) -> Ou
     provider = state.provider_of(key)
     pause = state.health_of(provider).failed(key, event.fault, now)
     if pause:
-        state.observer.provider_refused(provider, event.text, pause)
-        state.timers.set(("pause", provider), now + pause)
+        _pause(state, provider, event.text, pause)
         if event.fault is Fault.QUOTA:
             state.call(ReadLimits(provider))
     if event.fault.leaves_doubt:
@@ -103,16 +105,27 @@ def on_create_failed(state: State, event: events.CreateFailed, now: float) -> Ou
     return Failed(key, Step.CREATE, "error.unknown", event.text or event.fault.value)
 
 
+def _pause(state: State, provider: str, text: str, seconds: float) -> None:
+    state.observer.provider_refused(provider, text, seconds)
+    state.timers.set(("pause", provider), state.health_of(provider).paused_until)
+
+
 def on_listed(state: State, key: MachineKey, server: Server, now: float) -> Outcome:
     """The machine stands in a list of servers."""
     boot = state.boots.get(key)
     machine = state.find_machine(key)
     if boot is None or machine is None or boot.step is not Step.BOOT:
         return None
+    health = state.health_of(boot.provider)
     if server.status == "ERROR":
+        if pause := health.went_to_error(now):
+            text = f"{health.errors} servers in a row went to ERROR"
+            _pause(state, boot.provider, text, pause)
         return Failed(key, Step.BOOT, "error.status", "the server went to ERROR")
     if server.status != "ACTIVE":
         return None
+    if health.became_active():
+        state.replan = True
     provider = state.find_provider(boot.provider)
     if provider is None:
         return Failed(key, Step.BOOT, "error.unknown", "the provider left the configuration")

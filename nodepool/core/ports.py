@@ -114,5 +114,5 @@ class Observer(Protocol):
         ...
 
     def provider_refused(self, provider: str, text: str, pause: float) -> None:
-        """No more creates there for `pause` seconds."""
+        """It said no, or its servers go to ERROR: no more creates there for `pause` seconds."""
         ...

@@ -213,6 +213,7 @@ def test_an_unproven_image_that_fails_again_and_again_is_put_aside() -> None:
         site.servers = {f"s{turn}": events.Server(f"s{turn}", "ERROR", owner=owner)}
         site.list(status="ERROR")
         site.tell(events.ServerGone("p", f"s{turn}"))
+        site.wait(10)  # so many in a row pause the provider, too
 
 
 def test_a_node_that_gets_ready_proves_its_image() -> None:

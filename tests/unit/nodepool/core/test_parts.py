@@ -68,7 +68,7 @@ def test_creates_under_way_are_bounded() -> None:
     health = Health()
     assert health.allowance(0.0, 1) == MAX_UNDER_WAY
     for key in KEYS[:MAX_UNDER_WAY]:
-        health.asked(key)
+        health.asked(key, 0.0)
     assert health.allowance(0.0, 1) == 0
     health.created(KEYS[0], 0.0)
     assert health.allowance(0.0, 1) == 1
@@ -78,14 +78,14 @@ def test_creates_under_way_are_bounded() -> None:
 def test_refusals_pause_longer_each_time_and_one_goes_ahead() -> None:
     health, now, pauses = Health(), 0.0, []
     for key in KEYS[:12]:
-        health.asked(key)
+        health.asked(key, now)
         pauses.append(health.failed(key, Fault.REFUSED, now))
         assert health.allowance(now + pauses[-1] - 0.1, 3) == 0
         now += pauses[-1]
         assert health.allowance(now, 3) == 3
     assert pauses[:4] == [5, 10, 20, 40]
     assert pauses[-1] == LONGEST_PAUSE
-    health.asked(KEYS[50])
+    health.asked(KEYS[50], 0.0)
     assert health.allowance(now, 3) == 0
     health.created(KEYS[50], now)
     assert health.allowance(now, 3) == MAX_UNDER_WAY
@@ -94,19 +94,48 @@ def test_refusals_pause_longer_each_time_and_one_goes_ahead() -> None:
 def test_refusals_of_one_burst_count_once() -> None:
     health = Health()
     for key in KEYS[:20]:
-        health.asked(key)
+        health.asked(key, 0.0)
     pauses = [health.failed(key, Fault.REFUSED, 1.0) for key in KEYS[:20]]
     assert pauses == [5.0] + [0.0] * 19
     assert health.failed(KEYS[0], Fault.REFUSED, 100.0) == 0.0
 
 
+def test_servers_in_a_row_that_go_to_error_are_a_refusal() -> None:
+    health, now = Health(), 100.0
+    assert [health.went_to_error(now) for _ in range(20)] == [0.0, 0.0, 5.0] + [0.0] * 17
+    assert health.allowance(now + 4.9, 3) == 0
+    pauses = []
+    for number in range(9):
+        now = health.paused_until
+        assert health.allowance(now, 3) == 3
+        health.asked(KEYS[number], now)
+        health.created(KEYS[number], now)
+        assert health.allowance(now + 1, 3) == 0  # one goes ahead, and its fate is waited for
+        pauses.append(health.went_to_error(now + 2))
+    assert pauses == [10, 20, 40, 80, 160, 320, 600, 600, 600]
+    health.asked(KEYS[50], health.paused_until)
+    health.created(KEYS[50], health.paused_until)
+    now = health.trial_until
+    assert health.allowance(now, 3) == 3  # it is still booting: the next one may try
+    assert health.became_active()
+    assert health.allowance(0.0, 3) == MAX_UNDER_WAY
+    assert health.went_to_error(now) == 0.0
+
+
+def test_a_server_that_goes_to_error_now_and_then_pauses_nothing() -> None:
+    health = Health()
+    for _ in range(20):
+        assert [health.went_to_error(1.0), health.went_to_error(1.0)] == [0.0, 0.0]
+        assert not health.became_active()
+
+
 def test_the_account_s_room_counts() -> None:
     health = Health()
-    health.asked(KEYS[0])
+    health.asked(KEYS[0], 0.0)
     health.limits(3, 10.0)
     assert health.allowance(0.0, 1) == 2
-    health.asked(KEYS[1])
-    health.asked(KEYS[2])
+    health.asked(KEYS[1], 0.0)
+    health.asked(KEYS[2], 0.0)
     assert health.allowance(0.0, 1) == 0
     health.failed(KEYS[1], Fault.QUOTA, 0.0)
     assert health.room == 0
@@ -115,7 +144,7 @@ def test_the_account_s_room_counts() -> None:
 def test_creates_answered_while_the_account_was_asked_count() -> None:
     health = Health()
     for key in KEYS[:3]:
-        health.asked(key)
+        health.asked(key, 0.0)
     health.created(KEYS[0], 9.0)
     health.created(KEYS[1], 11.0)
     health.limits(5, 10.0)

@@ -121,6 +121,25 @@ def test_a_refusing_provider_is_left_alone_and_others_go_on() -> None:
     assert site.observer.counts["provider_refused"] == 1
 
 
+def test_a_cloud_whose_servers_go_to_error_is_asked_less_and_less() -> None:
+    site = Site(text({"a": (0, 0, "p")}, {"p": 20}))
+    demand(site, a=20)
+    asked, began = 0, site.now
+    while site.now < began + 3600:
+        asked += len(site.create())
+        site.list(status="ERROR")
+        for call in site.take(commands.DeleteServer):
+            site.servers.pop(call.server_id, None)
+            site.tell(events.ServerGone("p", call.server_id))
+        site.wait(1)
+    assert 20 < asked < 40
+    assert 5 < site.observer.counts["provider_refused"] < 15
+    while not site.create():  # no list, no event: the pause's end is enough
+        site.wait(60)
+    site.list()
+    assert len(site.take(commands.CreateServer)) == 19
+
+
 def test_a_full_account_is_asked_for_its_quota() -> None:
     site = Site(text({"a": (0, 0, "p")}, {"p": 10}))
     site.tell(events.LimitsRead("p", 3, site.now))
