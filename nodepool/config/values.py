@@ -127,7 +127,7 @@ class ProviderConfig:
     launch_timeout: float = 3600.0
     networks: tuple[Network, ...] = ()
     ipv6_preferred: bool = False
-    #: of unattached addresses that carry our mark
+    #: look after floating IPs even without a pool: those of servers that go, and what was left over
     clean_floating_ips: bool = False
     #: floating IPs come from it; None: none are used
     pool: str | None = None
@@ -139,6 +139,11 @@ class ProviderConfig:
     #: tells our servers from those of another nodepool; None: the database's own id
     nodepool_id: str | None = None
     images: Mapping[str, ProviderImage] = field(default_factory=lambda: MappingProxyType({}))
+
+    @property
+    def has_floating_ips(self) -> bool:
+        """Servers of ours may have some."""
+        return self.pool is not None or self.clean_floating_ips
 
 
 @dataclass(frozen=True, slots=True)

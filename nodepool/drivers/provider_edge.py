@@ -93,7 +93,7 @@ class CloudEdge:
             wanted = configs.get(name)
             if wanted is not None and wanted.cloud == account.config.cloud:
                 account.config = wanted
-                account.watch.has_pool = wanted.pool is not None
+                account.watch.has_floating_ips = wanted.has_floating_ips
                 account.provider.configure(wanted)
             else:
                 del self._accounts[name]
@@ -108,7 +108,7 @@ class CloudEdge:
             config.name,
             provider,
             self._inbox,
-            has_pool=config.pool is not None,
+            has_floating_ips=config.has_floating_ips,
             every=self._list_every or max(SERVERS_EVERY, SHARE_OF_CALLS * config.cloud.rate),
         )
         lanes = Lanes(f"cloud-{config.name}", THREADS, limit=MOST_WAITING)
@@ -175,7 +175,7 @@ class CloudEdge:
         provider = account.provider
         if call.floating_ip is not None:
             provider.delete_address(call.floating_ip)
-        elif account.config.pool is not None:
+        elif account.config.has_floating_ips:
             provider.delete_addresses_of(call.server_id)
         if not provider.delete_server(call.server_id):
             self._inbox(events.ServerGone(call.provider, call.server_id))

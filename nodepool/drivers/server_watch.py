@@ -34,14 +34,14 @@ class ServerWatch:
         provider: Provider,
         inbox: Inbox,
         *,
-        has_pool: bool = False,
+        has_floating_ips: bool = False,
         every: float = SERVERS_EVERY,
         rest_every: float = REST_EVERY,
     ) -> None:
         self._name = name
         self._provider = provider
         self._inbox = inbox
-        self.has_pool = has_pool
+        self.has_floating_ips = has_floating_ips
         self._every = every
         self._rest_every = rest_every
         self._rest_at = 0.0
@@ -105,7 +105,7 @@ class ServerWatch:
         if rest_is_due:
             self._rest_at = asked_at + self._rest_every
             self.read_limits()
-            if self.has_pool:
+            if self.has_floating_ips:
                 self._list_addresses()
 
     def _list_images(self) -> None:

@@ -195,6 +195,32 @@ def test_floating_ips_come_and_go(edge: CloudEdge, inbox: Inbox, cloud: SandboxC
     assert cloud.floating_ips() == {}
 
 
+@pytest.mark.parametrize("clean", [True, False])
+def test_floating_ips_are_looked_after_without_a_pool(
+    edge: CloudEdge, inbox: Inbox, config: ProviderConfig, cloud: SandboxCloud, clean: bool
+) -> None:
+    server_id = boot(edge, inbox)
+    inbox.wait(events.ServersListed, lambda e: any(s.status == "ACTIVE" for s in e.servers))
+    edge.submit(commands.AttachAddress(KEY, "sandbox", server_id, OWNER))
+    inbox.wait(events.AddressAttached)
+    edge.configure({"sandbox": replace(config, pool=None, clean_floating_ips=clean)})
+    # As of a server that another nodepool made: which address it has is not known.
+    edge.submit(commands.DeleteServer("sandbox", server_id))
+    inbox.wait(events.ServersListed, lambda e: e.servers == ())
+    assert len(cloud.floating_ips()) == (0 if clean else 1)
+
+
+def test_left_over_floating_ips_are_listed_without_a_pool(
+    config: ProviderConfig, inbox: Inbox
+) -> None:
+    edge = CloudEdge(inbox, NovaProvider, KeyRing(), list_every=0.05)
+    edge.configure({"sandbox": replace(config, pool=None, clean_floating_ips=True)})
+    try:
+        assert inbox.wait(events.AddressesListed).addresses == ()
+    finally:
+        edge.stop()
+
+
 def test_images_and_key_pairs(edge: CloudEdge, inbox: Inbox, cloud: SandboxCloud) -> None:
     key = MachineKey("image", 3)
     owner = Owner("sandbox", key, "pool-1")
