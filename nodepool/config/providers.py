@@ -86,6 +86,9 @@ def _networks(fields: Fields) -> tuple[Network, ...]:
         each.pass_over_rest()
         if sum(part is not None for part in (network.net_id, network.net_label, network.name)) != 1:
             each.document.complain(each.node, "expected one of net-id, net-label and name")
+        if network.net_id and network.public:
+            text = "has no effect with net-id: servers tell their networks by name"
+            each.document.warn(each.node, text, "public")
         found.append(network)
     return tuple(found)
 

@@ -143,7 +143,12 @@ def on_listed(state: State, key: MachineKey, server: Server, now: float) -> Outc
             AttachAddress(key, boot.provider, machine.server_id, state.owner(boot.provider, key))
         )
         return None
-    return Failed(key, Step.BOOT, "error.network", "the server has no address")
+    return Failed(
+        key,
+        Step.BOOT,
+        "error.network",
+        "the server has no public address, and its provider no pool to give it one",
+    )
 
 
 def on_attached(state: State, event: events.AddressAttached, now: float) -> Outcome:

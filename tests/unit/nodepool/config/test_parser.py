@@ -219,6 +219,17 @@ def test_bad_values_of_a_provider(key: str, value: str) -> None:
     assert f"providers[1].{key}" in problem
 
 
+def test_what_has_no_effect_is_warned_of() -> None:
+    text = GOOD.replace(
+        "    rate: 1\n",
+        "    rate: 1\n    networks: [{net-id: a, public: true}, {name: b, public: true}]\n",
+    )
+    assert warnings(text) == [
+        "18:providers[1].networks[0].public: has no effect with net-id: servers tell their networks"
+        " by name"
+    ]
+
+
 def test_a_provider_drains_with_minus_one() -> None:
     config = parse_config(GOOD.replace("max-servers: 10", "max-servers: -1"), "f")
     assert config.providers["one"].max_servers == -1

@@ -115,6 +115,7 @@ def test_servers_that_fail() -> None:
     site.create()
     site.list(public_v4=None)
     assert failed(site) == "error.network"
+    assert "no pool" in str(site.rows[1].comment)
     site = Site()
     site.create()
     site.servers.clear()
