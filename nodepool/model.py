@@ -59,6 +59,8 @@ class Machine:
     ip_private: str | None = None
     #: the id of the floating IP made for it
     floating_ip: str | None = None
+    #: SSH host keys, as in known_hosts: it must show one of them; empty: not known
+    host_keys: tuple[str, ...] = ()
 
     @property
     def takes_room(self) -> bool:

@@ -66,14 +66,12 @@ def check_ready(state: State, now: float) -> None:
     for node in list(state.nodes.values()):
         if node.state is not NodeState.READY:
             continue
-        recipe = state.recipe_of(node)
+        recipe, machine = state.recipe_of(node), node.machines[0]
         if recipe is None:
             removal.remove_node(state, node, now, "Its label left the configuration")
-        elif node.machines[0].ip:
-            address = node.machines[0].ip
-            state.call(
-                ProbeNode(node.id, address, recipe.username, recipe.private_key, PROBE_TIMEOUT)
-            )
+        elif machine.ip:
+            login = (machine.ip, recipe.username, recipe.private_key)
+            state.call(ProbeNode(node.id, *login, PROBE_TIMEOUT, machine.host_keys))
 
 
 def on_listed(state: State, event: events.ServersListed, now: float) -> list[Outcome]:

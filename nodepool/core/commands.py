@@ -150,6 +150,7 @@ class ProbeNode:
     username: str
     private_key: str
     timeout_seconds: float
+    host_keys: tuple[str, ...] = ()
 
 
 # -- targets ---------------------------------------------------------------------------------------

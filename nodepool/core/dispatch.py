@@ -169,7 +169,7 @@ def _address_attached(state: State, event: events.AddressAttached, now: float) -
 
 
 def _connected(state: State, event: events.Connected, now: float) -> None:
-    _conclude(state, machines.on_connected(state, event), now)
+    _conclude(state, machines.on_connected(state, event, now), now)
 
 
 def _prepared(state: State, event: events.Prepared, now: float) -> None:

@@ -190,5 +190,11 @@ def _seen_before(state: State, node: Node, asked_at: float) -> bool:
 
 def on_probed(state: State, event: events.NodeProbed, now: float) -> None:
     node = state.nodes.get(event.node_id)
-    if node is not None and not event.alive and node.state is NodeState.READY:
-        removal.remove_node(state, node, now, "SSH check failed")
+    if node is None or node.state is not NodeState.READY:
+        return
+    if not event.alive:
+        comment = f"SSH check failed: {event.text or 'no answer'}"
+        removal.remove_node(state, node, now, comment[:255])
+    elif event.host_keys and not node.machines[0].host_keys:
+        machine = replace(node.machines[0], host_keys=event.host_keys)
+        state.save_node(node.with_machine(0, machine))

@@ -187,12 +187,14 @@ def _connect(state: State, boot: Boot, now: float) -> Outcome:
     return None
 
 
-def on_connected(state: State, event: events.Connected) -> Outcome:
-    boot = state.boots.get(event.key)
-    if boot is None or boot.step is not Step.CONNECT:
+def on_connected(state: State, event: events.Connected, now: float) -> Outcome:
+    key = event.key
+    boot, machine = state.boots.get(key), state.find_machine(key)
+    if boot is None or machine is None or boot.step is not Step.CONNECT:
         return None
-    drop(state, event.key)
-    return Up(event.key)
+    state.save_machine(key, replace(machine, host_keys=event.host_keys), now)
+    drop(state, key)
+    return Up(key)
 
 
 def on_step_failed(state: State, event: events.StepFailed) -> Outcome:

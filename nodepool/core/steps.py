@@ -26,9 +26,10 @@ class Step(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Connected:
-    """SSH answered."""
+    """SSH answered. `host_keys`: what the machine must show from now on."""
 
     key: MachineKey
+    host_keys: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,10 +106,13 @@ class UnregisterFailed:
 
 @dataclass(frozen=True, slots=True)
 class NodeProbed:
-    """The periodic check asked a ready node over SSH."""
+    """The periodic check asked a ready node over SSH. `host_keys`: those it showed, if none were
+    recorded; `text`: why it is not alive."""
 
     node_id: int
     alive: bool
+    host_keys: tuple[str, ...] = ()
+    text: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from nodepool.db.schema import LENGTH
+from nodepool.host_keys import read_host_keys, write_host_keys
 from nodepool.model import Machine, Node, NodeState, Presence, SnapshotImage
 from zuul.lib.logs import fields
 
@@ -79,6 +80,7 @@ def image_values(image: SnapshotImage) -> dict[str, Any]:
         "server_ip": clean(machine.ip),
         "server_ip_private": clean(machine.ip_private),
         "server_floating_ip": clean(machine.floating_ip),
+        "server_host_keys": write_host_keys(machine.host_keys),
         "presence": image.presence.value,
         "keypair": clean(image.keypair),
         "proven": image.proven,
@@ -125,6 +127,7 @@ def read_image(row: Values) -> SnapshotImage:
             ip=row["server_ip"],
             ip_private=row["server_ip_private"],
             floating_ip=row["server_floating_ip"],
+            host_keys=_host_keys("snapshot_image", row, "server_host_keys"),
         ),
         external_id=row["external_id"],
         presence=_presence("snapshot_image", row, "presence", row["external_id"]),
@@ -161,6 +164,7 @@ def _machine_values(machine: Machine) -> dict[str, Any]:
         "ip_private": clean(machine.ip_private),
         "presence": machine.presence.value,
         "floating_ip": clean(machine.floating_ip),
+        "host_keys": write_host_keys(machine.host_keys),
     }
 
 
@@ -172,6 +176,7 @@ def _read_machine(table: str, row: Values) -> Machine:
         ip=row["ip"],
         ip_private=row["ip_private"],
         floating_ip=row["floating_ip"],
+        host_keys=_host_keys(table, row, "host_keys"),
     )
 
 
@@ -183,6 +188,15 @@ def _presence(table: str, row: Values, column: str, external_id: str | None) -> 
         return Presence.EXISTS if external_id else Presence.ASKED
 
 
+def _host_keys(table: str, row: Values, column: str) -> tuple[str, ...]:
+    try:
+        return read_host_keys(row[column] or "")
+    except ValueError:
+        _complain(table, row, column)
+        return ()
+
+
 def _complain(table: str, row: Values, column: str) -> None:
-    about = fields(table=table, row=row["id"], column=column, value=row[column])
+    value = str(row[column])[:LENGTH]
+    about = fields(table=table, row=row["id"], column=column, value=value)
     log.error("Value in the database not understood %s", about)

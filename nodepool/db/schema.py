@@ -23,6 +23,11 @@ def _text(name: str, *, index: bool = False, nullable: bool = True) -> sa.Column
     return sa.Column(name, sa.String(LENGTH), index=index, nullable=nullable)
 
 
+def _host_keys(name: str) -> sa.Column[str]:
+    """As in known_hosts, one a line."""
+    return sa.Column(name, sa.Text)
+
+
 NODE: Final = sa.Table(
     "node",
     METADATA,
@@ -41,9 +46,10 @@ NODE: Final = sa.Table(
     # epoch seconds
     sa.Column("state_time", sa.Integer),
     _text("comment"),
-    # Ours; of the first machine: presence, floating_ip.
+    # Ours; of the first machine: presence, floating_ip, host_keys.
     _text("presence"),
     _text("floating_ip"),
+    _host_keys("host_keys"),
     sa.Column("image_id", sa.Integer),
     sa.Column("registered", sa.Boolean),
     sa.Column("job_name", sa.Text),
@@ -68,6 +74,7 @@ SUBNODE: Final = sa.Table(
     sa.Column("position", sa.Integer),
     _text("presence"),
     _text("floating_ip"),
+    _host_keys("host_keys"),
     **_OPTIONS,
 )
 
@@ -89,6 +96,7 @@ SNAPSHOT_IMAGE: Final = sa.Table(
     _text("server_ip"),
     _text("server_ip_private"),
     _text("server_floating_ip"),
+    _host_keys("server_host_keys"),
     _text("presence"),
     _text("keypair"),
     sa.Column("proven", sa.Boolean),

@@ -35,18 +35,21 @@ class Login:
     username: str
     #: a path, or the key itself
     private_key: str
+    #: one of them must be shown; empty: it is the first contact
+    host_keys: tuple[str, ...] = ()
     port: int = 22
 
 
 class _Pinned(paramiko.MissingHostKeyPolicy):
-    def __init__(self, hosts: HostKeys, machine: MachineKey) -> None:
+    def __init__(self, hosts: HostKeys, login: Login) -> None:
         self._hosts = hosts
-        self._machine = machine
+        self._login = login
 
     def missing_host_key(
         self, client: paramiko.SSHClient, hostname: str, key: paramiko.PKey
     ) -> None:
-        self._hosts.check(self._machine, (key.get_name(), key.get_base64()))
+        shown = f"{key.get_name()} {key.get_base64()}"
+        self._hosts.check(self._login.key, shown, self._login.host_keys)
 
 
 class Session:
@@ -55,7 +58,7 @@ class Session:
     def __init__(self, login: Login, hosts: HostKeys) -> None:
         self._where = f"{login.username}@{login.address}"
         self._client = paramiko.SSHClient()
-        self._client.set_missing_host_key_policy(_Pinned(hosts, login.key))
+        self._client.set_missing_host_key_policy(_Pinned(hosts, login))
         try:
             self._client.connect(
                 login.address,

@@ -6,6 +6,7 @@ import logging
 import queue
 import time
 from collections.abc import Callable, Hashable, Mapping
+from dataclasses import replace
 
 from nodepool.config.values import NodepoolConfig
 from nodepool.core import commands, events
@@ -102,7 +103,7 @@ class SshEdge:
             self._logins[call.key] = login
             while len(self._logins) > MOST_USERS:
                 del self._logins[next(iter(self._logins))]
-        self._inbox(events.Connected(call.key))
+        self._inbox(events.Connected(call.key, self._hosts.take(call.key)))
 
     def _try_users(self, call: commands.Connect) -> Login:
         """The first login that works; the first one's error, if none does."""
@@ -113,7 +114,7 @@ class SshEdge:
             raise LaunchError(f"The key of {call.keypair} was lost", stat_key="error.auth")
         failure: LaunchError | None = None
         for username in (call.username,) if call.username is not None else USERS:
-            login = Login(call.key, call.address, username, private_key, self._port)
+            login = Login(call.key, call.address, username, private_key, port=self._port)
             try:
                 self._try(login)
             except LaunchError as error:
@@ -133,8 +134,9 @@ class SshEdge:
 
     def _probe(self, call: commands.ProbeNode, deadline: float) -> None:
         key = MachineKey("node", call.node_id)
+        how = (key, call.address, call.username, call.private_key, call.host_keys, self._port)
         try:
-            self._try(Login(key, call.address, call.username, call.private_key, self._port))
+            self._try(Login(*how))
         except LaunchError as error:
             again = not isinstance(error, HostKeyMismatch) and self._again(
                 call, deadline, lambda: self._probe(call, deadline)
@@ -142,7 +144,7 @@ class SshEdge:
             if not again:
                 self._failed(call, error)
         else:
-            self._inbox(events.NodeProbed(call.node_id, True))
+            self._inbox(events.NodeProbed(call.node_id, True, self._hosts.take(key)))
 
     def _again(self, call: SshCall, deadline: float, work: Callable[[], None]) -> bool:
         """False: it is too late for another try."""
@@ -172,8 +174,8 @@ class SshEdge:
         for index in (*range(1, len(node.machines)), 0):
             machine = node.machines[index]
             key = MachineKey("node", node.id, index)
-            login = Login(key, machine.ip or "", call.username, call.private_key, self._port)
-            with Session(login, self._hosts) as session:
+            how = (call.username, call.private_key, machine.host_keys, self._port)
+            with Session(Login(key, machine.ip or "", *how), self._hosts) as session:
                 session.put(files[index], secret=f"{ssh_files.FOLDER}/id_rsa")
                 if call.ready_script is not None:
                     command = ssh_files.script_command(
@@ -187,6 +189,7 @@ class SshEdge:
         login = self._logins.get(key)
         if login is None:
             raise LaunchError("Nobody has logged into the build server", stat_key="error.ssh")
+        login = replace(login, host_keys=call.machine.host_keys)
         script_dir = self._config.script_dir if self._config else None
         if call.setup is not None and script_dir is None:
             raise LaunchError("There is a setup script, and no script-dir")
@@ -215,12 +218,15 @@ class SshEdge:
         self._inbox(events.Prepared("image", image.id))
 
     def _failed(self, call: SshCall, error: LaunchError) -> None:
-        log.warning("%s failed: %s", type(call).__name__, error)
+        level = logging.ERROR if isinstance(error, HostKeyMismatch) else logging.WARNING
+        log.log(level, "%s failed: %s", type(call).__name__, error)
         match call:
             case commands.ProbeNode():
-                self._inbox(events.NodeProbed(call.node_id, False))
+                self._hosts.take(MachineKey("node", call.node_id))
+                self._inbox(events.NodeProbed(call.node_id, False, text=str(error)))
                 return
             case commands.Connect():
+                self._hosts.take(call.key)
                 key, step = call.key, Step.CONNECT
             case commands.PrepareNode():
                 key, step = MachineKey("node", call.node.id), Step.PREPARE

@@ -12,6 +12,7 @@ from nodepool.core.events import ImageDeletionRequested, ImageRequested, RowChan
 from nodepool.db.people import JobRow, People
 from nodepool.db.schema import IMAGE_REQUEST, JOB, NODE, SUBNODE
 from nodepool.errors import RowConflict, StoreError
+from nodepool.host_keys import MOST_KEYS
 from nodepool.model import Machine, NodeState, Presence
 from tests.integration.nodepool_store_world import Site, new_image, new_node
 
@@ -19,9 +20,15 @@ from tests.integration.nodepool_store_world import Site, new_image, new_node
 def test_what_is_committed_is_loaded(site: Site) -> None:
     node, image = new_node(site, machines=3), new_image(site)
     assert site.store.commit([SaveNode(node, None), SaveImage(image)]) == []
-    grown = node.with_machine(1, Machine("x", Presence.EXISTS, "s-2", "192.0.2.2", "10.0.0.2", "f"))
+    # As long as they get: of RSA with 16,384 bits.
+    keys = tuple(f"ssh-rsa {number}" + "C" * 2_780 for number in range(MOST_KEYS))
+    other = Machine("x", Presence.EXISTS, "s-2", "192.0.2.2", "10.0.0.2", "f", keys)
+    grown = node.with_machine(1, other).with_machine(
+        0, replace(node.machines[0], host_keys=keys[:2])
+    )
     grown = replace(grown.with_state(NodeState.READY, 200.0), registered=True, delete_at=7.25)
     built = replace(image.with_state(NodeState.READY, 210.0), external_id="i", proven=True)
+    built = replace(built, machine=replace(image.machine, host_keys=keys))
     assert site.store.commit([SaveNode(grown, NodeState.BUILDING), SaveImage(built)]) == []
     nodes, images, holds = site.new_store(site.lease).load()
     assert (nodes, images, holds) == ([grown], [built], {})

@@ -15,7 +15,7 @@ from nodepool.db.database import Database
 from nodepool.db.schema import DAEMON, METADATA
 from nodepool.errors import StoreError
 from nodepool.model import NodeState, Presence
-from tests.integration.nodepool_store_world import Site
+from tests.integration.nodepool_store_world import Site, new_node
 from tests.support.databases import DatabaseServer
 from zuul.lib.secret import Secret
 
@@ -90,6 +90,21 @@ def test_a_database_of_an_earlier_era_is_taken_over(database_url: str) -> None:
         site.database.close()
 
 
+def test_nodes_of_a_database_without_host_keys_have_none(site: Site) -> None:
+    node = new_node(site)
+    site.store.commit([SaveNode(node, None)])
+    with site.database.write() as connection:
+        for table, column in (
+            *(("node", "host_keys"), ("subnode", "host_keys")),
+            ("snapshot_image", "server_host_keys"),
+        ):
+            connection.execute(sa.text(f"ALTER TABLE {table} DROP COLUMN {column}"))
+        connection.execute(sa.text("UPDATE nodepool_schema_version SET version_num = '0002'"))
+    site.database.migrate()
+    test_migrations_arrive_at_the_schema(site)
+    assert site.only() == node
+
+
 def test_a_database_that_cannot_be_opened_is_told_without_its_password() -> None:
     for text in ("no url", "nonsense://nodepool:hunter2@127.0.0.1/x"):
         with pytest.raises(StoreError) as caught:
@@ -112,7 +127,11 @@ def test_the_daemons_row_is_one(site: Site) -> None:
 
 @pytest.mark.real
 @pytest.mark.parametrize(
-    "statement", ["position", "IF NOT EXISTS nodepool_daemon", "INSERT INTO nodepool_daemon"]
+    "statement",
+    [
+        *("position", "IF NOT EXISTS nodepool_daemon", "INSERT INTO nodepool_daemon"),
+        "snapshot_image ADD COLUMN server_host_keys",
+    ],
 )
 def test_a_daemon_that_was_killed_on_its_way_leaves_the_rest_to_the_next(
     mariadb: DatabaseServer, statement: str

@@ -170,17 +170,31 @@ def test_host_keys_are_those_of_the_console(
         assert failed.stat_key == "error.ssh"
         assert "host key" in failed.text
     else:
-        inbox.wait(events.Connected)
-        edge.submit(connect(client, server))
-        inbox.wait(events.Connected)
+        told = inbox.wait(events.Connected).host_keys
+        assert set(told) == set(cloud.host_keys("node"))
     assert reads == [1]
 
 
-def test_a_first_host_key_is_kept(edge: SshEdge, inbox: Inbox, client: Client) -> None:
-    edge.submit(connect(client, client.boot("one")))
-    inbox.wait(events.Connected)
-    edge.submit(connect(client, client.boot("two")))
+def test_a_first_host_key_is_kept_from_try_to_try(
+    edge: SshEdge, inbox: Inbox, hosts: HostKeys, client: Client, cloud: SandboxCloud
+) -> None:
+    server, reads = client.boot(), []
+    hosts.expect(KEY, lambda: reads.append(1) or "no keys here")
+    # It answers, and lets nobody in.
+    edge.submit(connect(client, server, username="nobody"))
+    wait_for(lambda: reads)
+    cloud.change_host_keys("node")
     assert "host key" in inbox.wait(events.StepFailed).text
+    assert hosts.take(KEY) == ()
+
+
+def test_a_first_host_key_is_handed_on(
+    edge: SshEdge, inbox: Inbox, hosts: HostKeys, client: Client, cloud: SandboxCloud
+) -> None:
+    edge.submit(connect(client, client.boot()))
+    (kept,) = inbox.wait(events.Connected).host_keys
+    assert kept in cloud.host_keys("node")
+    assert hosts.take(KEY) == ()
 
 
 def test_a_node_and_its_subnode_are_prepared(
@@ -219,6 +233,9 @@ def test_a_node_and_its_subnode_are_prepared(
     failed = inbox.wait(events.StepFailed)
     assert (failed.key, failed.step) == (KEY, events.Step.PREPARE)
     assert "status 127" in failed.text
+    other = replace(machines[1], host_keys=tuple(cloud.host_keys("main")))
+    edge.submit(replace(call, node=node.with_machine(1, other)))
+    assert "host key" in inbox.wait(events.StepFailed).text
 
 
 def close(session: Any) -> bool:
@@ -262,6 +279,9 @@ def test_an_image_is_prepared_with_a_key_made_for_it(
     assert inbox.wait(events.StepFailed).key == key
     edge.submit(replace(connect(client, server, keypair="pair", username=None), key=key))
     inbox.wait(events.Connected)
+    other = replace(prepare.machine, host_keys=("ssh-ed25519 another",))
+    edge.submit(replace(prepare, machine=other))
+    assert "host key" in inbox.wait(events.StepFailed).text
     edge.submit(prepare)
     assert inbox.wait(events.Prepared) == events.Prepared("image", 3)
     assert (cloud.root_of("template") / "opt/marker").read_text() == "set up template by me\n"
@@ -275,14 +295,48 @@ def test_an_image_is_prepared_with_a_key_made_for_it(
         assert "PRIVATE KEY" not in record.getMessage()
 
 
-def test_a_node_is_probed(edge: SshEdge, inbox: Inbox, client: Client, cloud: SandboxCloud) -> None:
+def test_a_node_is_probed(
+    edge: SshEdge, inbox: Inbox, hosts: HostKeys, client: Client, cloud: SandboxCloud
+) -> None:
     server = client.boot()
     call = commands.ProbeNode(7, address_of(server), "root", str(client.key_file), 20.0)
     edge.submit(call)
-    assert inbox.wait(events.NodeProbed).alive
+    probed = inbox.wait(events.NodeProbed)
+    assert probed.alive
+    assert set(probed.host_keys) < set(cloud.host_keys("node"))
+    call = replace(call, host_keys=probed.host_keys)
+    edge.submit(call)
+    assert inbox.wait(events.NodeProbed) == events.NodeProbed(7, True)
+    # What a node shows that lets nobody in is not kept either.
+    edge.submit(replace(call, username="nobody", host_keys=(), timeout_seconds=0.0))
+    assert not inbox.wait(events.NodeProbed).alive
+    assert hosts.take(KEY) == ()
     cloud.vanish("node")
     edge.submit(replace(call, timeout_seconds=0.2))
-    assert not inbox.wait(events.NodeProbed).alive
+    probed = inbox.wait(events.NodeProbed)
+    assert not probed.alive
+    assert "does not answer" in probed.text
+
+
+def test_a_node_with_another_host_key_is_not_trusted(
+    edge: SshEdge,
+    inbox: Inbox,
+    client: Client,
+    cloud: SandboxCloud,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    server = client.boot()
+    call = commands.ProbeNode(7, address_of(server), "root", str(client.key_file), 20.0)
+    call = replace(call, host_keys=tuple(cloud.host_keys("node")))
+    edge.submit(call)
+    assert inbox.wait(events.NodeProbed).alive
+    cloud.change_host_keys("node")
+    edge.submit(call)
+    probed = inbox.wait(events.NodeProbed)
+    assert not probed.alive
+    assert "shows a host key that is not its: ssh-ed25519 SHA256:" in probed.text
+    (record,) = [r for r in caplog.records if r.name == "nodepool.SshEdge"]
+    assert (record.levelname, probed.text in record.getMessage()) == ("ERROR", True)
 
 
 @pytest.mark.parametrize("text", [None, "no key"])

@@ -16,6 +16,10 @@ from nodepool.model import CloudImage, Fault, MachineKey, Node, NodeState, Owner
 from tests.property.nodepool_cloud import Cloud, Computer, Faults, Jenkins
 
 
+def keys_of(key: MachineKey) -> tuple[str, ...]:
+    return (f"ssh-ed25519 {key.kind}/{key.id}/{key.index}",)
+
+
 class Edges:
     """Part of the world."""
 
@@ -68,14 +72,18 @@ class Edges:
             case commands.ReadLimits(provider):
                 self.read_limits_of(provider)
             case commands.Connect(key):
-                self.step(events.Connected(key), key, Step.CONNECT, self.faults.ssh, "error.ssh")
+                up = events.Connected(key, keys_of(key))
+                self.step(up, key, Step.CONNECT, self.faults.ssh, "error.ssh")
             case commands.PrepareNode(node):
+                for index, machine in enumerate(node.machines):
+                    assert machine.host_keys == keys_of(MachineKey("node", node.id, index))
                 key = MachineKey("node", node.id)
                 self.step(events.Prepared("node", node.id), key, Step.PREPARE, self.faults.script)
             case commands.PrepareImage(image):
                 key = MachineKey("image", image.id)
                 self.step(events.Prepared("image", image.id), key, Step.PREPARE, self.faults.script)
             case commands.ProbeNode(node_id):
+                assert call.host_keys == keys_of(MachineKey("node", node_id))
                 self.answer(events.NodeProbed(node_id, not self.lucky(self.faults.ssh)))
             case commands.RegisterNode(node, label):
                 high = 200.0 if self.lucky(self.faults.slow_jenkins) else 3.0

@@ -28,6 +28,7 @@ class Control:
             "add_foreign_server": cloud.add_foreign_server,
             "add_image": cloud.add_image,
             "add_user": cloud.add_user,
+            "change_host_keys": cloud.change_host_keys,
             "console": cloud.console,
             "expire_tokens": cloud.expire_tokens,
             "floating_ips": cloud.floating_ips,

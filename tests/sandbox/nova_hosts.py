@@ -278,6 +278,10 @@ class Hosts:
             await asyncio.shield(host.making_keys)
         return host.keys
 
+    def forget_keys(self, server: Server) -> None:
+        """Other ones are made when they are next needed."""
+        self.host(server).keys = []
+
     async def console(self, server: Server) -> str:
         """What a screen would show by now, the host keys included as cloud-init prints them."""
         if server.launched is None:

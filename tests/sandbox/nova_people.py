@@ -226,6 +226,10 @@ class People:
         states = {"ACTIVE": "active", "SHUTOFF": "stopped", "ERROR": "error"}
         self.call(lambda: self.cloud.lives.die(self._server(name), states[status]))
 
+    def change_host_keys(self, name: str) -> None:
+        """Whoever answers at its address from now on has host keys of its own."""
+        self.call(lambda: self.cloud.hosts.forget_keys(self._server(name)))
+
     def vanish(self, name: str) -> None:
         """The cloud has lost it: 404 from now on."""
         self.call_async(lambda: self.cloud.lives.bury(self._server(name)))

@@ -37,6 +37,8 @@ targets:
 """
 GEARMAN = "gearman-servers: [{host: g}]\n"
 
+HOST_KEYS = ("ssh-ed25519 " + "A" * 68,)
+
 C = TypeVar("C", bound=commands.Call)
 
 
@@ -170,7 +172,7 @@ class Site:
 
     def connect(self) -> None:
         for call in self.take(commands.Connect):
-            self.tell(events.Connected(call.key))
+            self.tell(events.Connected(call.key, HOST_KEYS))
 
     def prepare(self) -> None:
         for call in self.take(commands.PrepareNode):
@@ -205,4 +207,4 @@ class Site:
         self.tell(BuildFinalized(node.nodename, job, status, "master"))
 
 
-__all__ = ["CONFIG", "GEARMAN", "CloudImage", "Owner", "Site", "ready_image"]
+__all__ = ["CONFIG", "GEARMAN", "HOST_KEYS", "CloudImage", "Owner", "Site", "ready_image"]

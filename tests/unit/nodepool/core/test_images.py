@@ -9,7 +9,7 @@ import pytest
 from nodepool.core import commands, events
 from nodepool.core.events import Step
 from nodepool.model import CloudImage, Fault, MachineKey, NodeState, Owner, Presence, SnapshotImage
-from tests.unit.nodepool.core.site import CONFIG, Site, ready_image
+from tests.unit.nodepool.core.site import CONFIG, HOST_KEYS, Site, ready_image
 
 KEY = MachineKey("image", 1001)
 TWO = CONFIG.replace("providers: [{name: p}]", "providers: [{name: p}, {name: q}]").replace(
@@ -39,9 +39,10 @@ def test_a_missing_image_is_built_and_nodes_wait_for_it() -> None:
     site.list()
     connect = site.take_one(commands.Connect)
     assert (connect.username, connect.keypair) == (None, "template-i-1000-1001")
-    site.tell(events.Connected(KEY))
+    site.tell(events.Connected(KEY, HOST_KEYS))
     prepare = site.take_one(commands.PrepareImage)
     assert (prepare.setup, prepare.machine.ip) == ("s.sh", "192.0.2.1")
+    assert prepare.machine.host_keys == image(site).machine.host_keys == HOST_KEYS
     site.tell(events.Prepared("image", 1001))
     snapshot = site.take_one(commands.TakeSnapshot)
     assert (snapshot.name, snapshot.meta, snapshot.server_id) == (

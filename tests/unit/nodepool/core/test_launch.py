@@ -8,7 +8,7 @@ from nodepool.config import parse_config
 from nodepool.core import commands, events
 from nodepool.core.events import Step
 from nodepool.model import Fault, MachineKey, NodeState, Owner, Presence
-from tests.unit.nodepool.core.site import CONFIG, Site
+from tests.unit.nodepool.core.site import CONFIG, HOST_KEYS, Site
 
 KEY = MachineKey("node", 1)
 
@@ -40,9 +40,10 @@ def test_a_launch_from_row_to_ready() -> None:
         "jenkins",
         60.0,
     )
-    site.tell(events.Connected(KEY))
+    site.tell(events.Connected(KEY, HOST_KEYS))
     prepare = site.take_one(commands.PrepareNode)
     assert prepare.ready_script == "r.sh"
+    assert prepare.node.machines[0].host_keys == HOST_KEYS
     assert prepare.node.machines[0].ip_private == "10.0.0.1"
     site.tell(events.Prepared("node", 1))
     register = site.take_one(commands.RegisterNode)
@@ -63,7 +64,7 @@ def test_answers_that_come_twice_or_late_change_nothing() -> None:
     site.launch()
     for event in (
         events.ServerCreated(KEY, "s-node-1-0"),
-        events.Connected(KEY),
+        events.Connected(KEY, ("ssh-rsa other",)),
         events.Prepared("node", 1),
         events.Registered(1),
         events.StepFailed(KEY, Step.CONNECT),
@@ -75,6 +76,7 @@ def test_answers_that_come_twice_or_late_change_nothing() -> None:
     ):
         site.tell(event)
     assert site.states() == ["ready"]
+    assert site.node.machines[0].host_keys == HOST_KEYS
     assert site.calls == []
 
 

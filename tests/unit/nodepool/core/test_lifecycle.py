@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from nodepool.config import parse_config
 from nodepool.core import commands, events
 from nodepool.model import Fault, FloatingIp, MachineKey, NodeState, Owner, Presence, Server
-from tests.unit.nodepool.core.site import CONFIG, GEARMAN, Site
+from tests.unit.nodepool.core.site import CONFIG, GEARMAN, HOST_KEYS, Site
 
 
 def ready(text: str = CONFIG, holds: dict[str, int] | None = None) -> Site:
@@ -239,15 +241,29 @@ def test_an_end_that_was_forged_is_undone_by_a_survey() -> None:
 def test_the_check_deletes_ready_nodes_that_do_not_answer() -> None:
     site = ready()
     site.tell(events.CronCame("check"))
-    assert site.take_one(commands.ProbeNode).address == "192.0.2.1"
+    probe = site.take_one(commands.ProbeNode)
+    assert (probe.address, probe.host_keys) == ("192.0.2.1", HOST_KEYS)
     site.tell(events.NodeProbed(1, alive=True))
     assert site.states() == ["ready"]
     site.start_build(site.node)
     site.tell(events.NodeProbed(1, alive=False))
     assert site.rows[1].state is NodeState.USED
     site = ready()
-    site.tell(events.NodeProbed(1, alive=False))
+    site.tell(events.NodeProbed(1, alive=False, text="another host key"))
     assert site.rows[1].state is NodeState.DELETE
+    assert site.rows[1].comment == "SSH check failed: another host key"
+
+
+def test_the_check_records_host_keys_where_none_are_known() -> None:
+    site = ready()
+    node = site.node.with_machine(0, replace(site.node.machines[0], host_keys=()))
+    site = Site(nodes=(node,))
+    site.tell(events.CronCame("check"))
+    assert site.take_one(commands.ProbeNode).host_keys == ()
+    site.tell(events.NodeProbed(1, True, HOST_KEYS))
+    assert site.node.machines[0].host_keys == HOST_KEYS
+    site.tell(events.NodeProbed(1, True, ("ssh-rsa other",)))
+    assert site.node.machines[0].host_keys == HOST_KEYS
 
 
 # -- removal ---------------------------------------------------------------------------------------

@@ -11,7 +11,8 @@ from nodepool.db import rows
 from nodepool.db.schema import NODE, SNAPSHOT_IMAGE
 from nodepool.model import Machine, Node, NodeState, Presence, SnapshotImage
 
-FIRST = Machine("a.example.org", Presence.EXISTS, "s-1", "192.0.2.1", "10.0.0.1", "f-1")
+KEYS = ("ecdsa-sha2-nistp256 " + "A" * 139 + "=", "ssh-ed25519 " + "B" * 68)
+FIRST = Machine("a.example.org", Presence.EXISTS, "s-1", "192.0.2.1", "10.0.0.1", "f-1", KEYS)
 SECOND = Machine("a-1.example.org", Presence.ASKED)
 FULL = Node(
     *(7, "cloud", "label", "jenkins", NodeState.USED, 1000.0, (FIRST, SECOND)),
@@ -83,6 +84,26 @@ def test_odd_value_is_told_and_loses_no_server(
         node = rows.read_node(row, ())
     assert (node.state, node.machines[0].presence) == expected
     assert f"table=node row=7 column={column}" in caplog.text
+
+
+@pytest.mark.parametrize("text", ["none", KEYS[1] + " x", f"{KEYS[0]}\n{KEYS[1][:40]}", "x" * 999])
+def test_host_keys_that_are_none_are_told_and_not_known(
+    text: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    row = {"id": 7, **rows.node_values(FULL), "host_keys": text}
+    with caplog.at_level(logging.ERROR, "nodepool.NodeDatabase"):
+        node = rows.read_node(row, ())
+    assert node.machines[0].host_keys == ()
+    assert "table=node row=7 column=host_keys" in caplog.text
+    assert len(caplog.text) < 800
+
+
+@pytest.mark.parametrize(
+    ("text", "keys"), [(None, ()), ("", ()), (f"\n {KEYS[1]} \r\n{KEYS[0]}\n", KEYS)]
+)
+def test_host_keys_as_a_person_writes_them(text: str | None, keys: tuple[str, ...]) -> None:
+    row = {"id": 7, **rows.node_values(FULL), "host_keys": text}
+    assert rows.read_node(row, ()).machines[0].host_keys == keys
 
 
 def test_holds() -> None:
