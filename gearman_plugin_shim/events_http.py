@@ -1,10 +1,11 @@
 """EventsServer: the last build events of each node, as JSON over HTTP.
 
-    GET /events                       all that is kept, oldest first
+    GET /events                       all that is kept, oldest first, page by page
     GET /events?node=NAME&since=41    those of one node after number 41
 
-The answer is {"id", "last", "events": [{"number", "at", "event", "build"}]}. A subscriber remembers
-`id` and `last`; another `id` means that the bridge was restarted and numbers began again.
+The answer is {"id", "now", "last", "more", "events": [{"number", "at", "event", "build"}]}. Whoever
+asks remembers `id` and `last`, and asks on at once while there is `more`; another `id` means that
+the bridge was restarted and numbers began again.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from __future__ import annotations
 import json
 import logging
 import threading
+import time
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Final
@@ -69,18 +71,23 @@ class _Handler(BaseHTTPRequestHandler):
             return
         query = parse_qs(parts.query, keep_blank_values=True)
         since = query.get("since", ["0"])[-1]
-        if not since.isdigit() or len(since) > 18:
+        if not (since.isascii() and since.isdigit()) or len(since) > 18:
             self._answer(HTTPStatus.BAD_REQUEST, {"error": "since: expected a whole number"})
             return
         node = query["node"][-1] if "node" in query else None
         history = self.server.history
-        # Taken first: what comes meanwhile is told twice rather than not at all.
-        last = history.last_number
-        events = [_wire(kept) for kept in history.since(int(since), node)]
-        self._answer(HTTPStatus.OK, {"id": history.id, "last": last, "events": events})
+        page = history.page(int(since), node)
+        value = {
+            "id": history.id,
+            "now": time.time(),
+            "last": page.last,
+            "more": page.more,
+            "events": [_wire(kept) for kept in page.events],
+        }
+        self._answer(HTTPStatus.OK, value)
 
     def _answer(self, status: HTTPStatus, value: dict[str, Any]) -> None:
-        body = json.dumps(value).encode()
+        body = json.dumps(value, ensure_ascii=False).encode("utf-8", "replace")
         self.send_response(status)
         self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(body)))

@@ -11,6 +11,7 @@ import queue
 import secrets
 import threading
 import time
+from bisect import bisect_right
 from collections import OrderedDict, deque
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -29,6 +30,11 @@ QUEUE_LIMIT: Final = 10_000
 SEND_HIGH_WATER: Final = 100_000
 _BIND_PAUSES: Final = (1.0, 2.0, 5.0, 10.0, 30.0)
 _KNOWN_NODES: Final = 20_000
+#: events of a page, and characters of their JSON
+PAGE_EVENTS: Final = 1000
+PAGE_LENGTH: Final = 4 << 20
+#: no subscriber takes a longer one, and none is kept
+_LONGEST: Final = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,38 +64,69 @@ class KeptEvent:
     event: BuildEvent
 
 
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Some events, oldest first."""
+
+    events: list[KeptEvent]
+    #: all up to this number are in it, or in the pages before
+    last: int
+    #: there are more after it
+    more: bool
+
+
 class EventHistory:
     """The last events of each node, for any thread."""
 
-    def __init__(self, kept: int, *, nodes: int = _KNOWN_NODES) -> None:
+    def __init__(
+        self, kept: int, *, nodes: int = _KNOWN_NODES, page_events: int = PAGE_EVENTS
+    ) -> None:
         #: new at every start: numbers of another start mean nothing
         self.id = secrets.token_hex(8)
         self._kept = kept
         self._nodes_limit = nodes
+        self._page_events = page_events
         self._lock = threading.Lock()
         self._number = 0
-        self._nodes: OrderedDict[str, deque[KeptEvent]] = OrderedDict()
+        self._events: dict[int, KeptEvent] = {}
+        #: rising; also numbers of events that are forgotten, until they are the half of it
+        self._order: list[int] = []
+        self._nodes: OrderedDict[str, deque[int]] = OrderedDict()
 
     def add(self, event: BuildEvent, now: float) -> None:
         with self._lock:
+            if len(event.json) > _LONGEST:
+                return
             self._number += 1
+            self._events[self._number] = KeptEvent(self._number, now, event)
+            self._order.append(self._number)
             name = event.node or ""
-            events = self._nodes.setdefault(name, deque(maxlen=self._kept))
+            numbers = self._nodes.setdefault(name, deque())
             self._nodes.move_to_end(name)
-            events.append(KeptEvent(self._number, now, event))
+            numbers.append(self._number)
+            if len(numbers) > self._kept:
+                del self._events[numbers.popleft()]
             while len(self._nodes) > self._nodes_limit:
-                self._nodes.popitem(last=False)
+                for number in self._nodes.popitem(last=False)[1]:
+                    del self._events[number]
+            if len(self._order) > 2 * len(self._events) + 1000:
+                self._order = list(self._events)
 
-    def since(self, number: int, node: str | None = None) -> list[KeptEvent]:
-        """Events after `number`, oldest first; of one node, or of all."""
+    def page(self, since: int, node: str | None = None) -> Page:
+        """What comes after the number `since`, of one node or of all; as much as a page holds."""
+        found: list[KeptEvent] = []
+        length = 0
         with self._lock:
-            chosen = self._nodes.values() if node is None else [self._nodes.get(node, deque())]
-            found = [kept for events in chosen for kept in events if kept.number > number]
-        return sorted(found, key=lambda kept: kept.number)
-
-    @property
-    def last_number(self) -> int:
-        return self._number
+            order = self._order if node is None else list(self._nodes.get(node, ()))
+            for index in range(bisect_right(order, since), len(order)):
+                kept = self._events.get(order[index])
+                if kept is None:
+                    continue
+                length += len(kept.event.json)
+                if found and (len(found) == self._page_events or length > PAGE_LENGTH):
+                    return Page(found, found[-1].number, True)
+                found.append(kept)
+            return Page(found, self._number, False)
 
 
 class Publisher:

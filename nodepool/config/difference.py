@@ -35,6 +35,8 @@ class Difference:
     targets: Changed
     #: ZeroMQ addresses; none of them is ever `changed`
     publishers: Changed
+    #: addresses of event histories, likewise
+    histories: Changed
     #: any Gearman server came or went
     gearman: bool
     #: the names of the jobs whose time is another: image_update, cleanup, check
@@ -58,6 +60,9 @@ def compare(old: NodepoolConfig, new: NodepoolConfig) -> Difference:
         ),
         publishers=_changed(
             dict.fromkeys(old.zmq_publishers, ""), dict.fromkeys(new.zmq_publishers, "")
+        ),
+        histories=_changed(
+            dict.fromkeys(old.event_histories, ""), dict.fromkeys(new.event_histories, "")
         ),
         gearman=set(old.gearman_servers) != set(new.gearman_servers),
         crons=frozenset(

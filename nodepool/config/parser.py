@@ -20,7 +20,7 @@ from nodepool.config.links import Parts, check_links, complete_clouds, name_disk
 from nodepool.config.providers import read_diskimage, read_provider
 from nodepool.config.reading import named, word
 from nodepool.config.secure import SecureConfig, parse_secure
-from nodepool.config.services import read_cron, read_publishers, read_servers
+from nodepool.config.services import read_cron, read_histories, read_publishers, read_servers
 from nodepool.config.values import GEARMAN_PORT, ZOOKEEPER_PORT, NodepoolConfig, TargetConfig
 from zuul.lib.config_file import warning_of_readers, warning_of_writers
 from zuul.lib.problems import ConfigError, Problem
@@ -181,6 +181,7 @@ def _read_config(fields: Fields, parts: Parts, secure: SecureConfig) -> Nodepool
         images_dir=word(fields, "images-dir", None),
         cron=read_cron(fields),
         zmq_publishers=read_publishers(fields),
+        event_histories=read_histories(fields),
         gearman_servers=read_servers(fields, "gearman-servers", GEARMAN_PORT),
         zookeeper_servers=read_servers(fields, "zookeeper-servers", ZOOKEEPER_PORT),
         labels=MappingProxyType(parts.labels),

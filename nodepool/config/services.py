@@ -1,8 +1,9 @@
-"""The short parts of nodepool.yaml: cron, ZeroMQ publishers, Gearman and ZooKeeper servers."""
+"""The short parts of nodepool.yaml: cron, where build events come from, Gearman and ZooKeeper."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from pathlib import Path
 
 from nodepool.config.reading import is_nothing, maps, require_name, word
@@ -11,7 +12,10 @@ from zuul.lib.cron import parse_cron
 from zuul.lib.tls import TlsFiles
 from zuul.lib.yaml_fields import Fields
 
-_ZMQ = re.compile(r"(tcp://([\w.-]+|\[[0-9a-fA-F:.]+\]):\d{1,5}|ipc://\S+)", re.ASCII)
+_HOST = r"([\w.-]+|\[[0-9a-fA-F:.]+\])"
+_ZMQ = re.compile(rf"(tcp://{_HOST}:\d{{1,5}}|ipc://\S+)", re.ASCII)
+#: no user, whose password would stand in the log, and neither query nor fragment
+_HTTP = re.compile(rf"https?://{_HOST}(:(?P<port>\d{{1,5}}))?(/[\w./~%-]*)?", re.ASCII)
 
 
 def read_cron(parent: Fields) -> CronConfig:
@@ -44,8 +48,20 @@ def _schedule(fields: Fields, key: str, default: str) -> str:
 
 
 def read_publishers(parent: Fields) -> tuple[str, ...]:
-    """Addresses, each once."""
-    node = parent.take("zmq-publishers")
+    return _read_addresses(parent, "zmq-publishers", _ZMQ.fullmatch, "tcp://HOST:PORT")
+
+
+def read_histories(parent: Fields) -> tuple[str, ...]:
+    """Addresses, without a slash at the end, each once."""
+    found = _read_addresses(parent, "event-histories", _is_http, "http://HOST:PORT")
+    return tuple(dict.fromkeys(url.rstrip("/") for url in found))
+
+
+def _read_addresses(
+    parent: Fields, key: str, fits: Callable[[str], object], expected: str
+) -> tuple[str, ...]:
+    """Each once."""
+    node = parent.take(key)
     if node is None or is_nothing(node):
         return ()
     document = parent.document
@@ -54,10 +70,15 @@ def read_publishers(parent: Fields) -> tuple[str, ...]:
         address = document.text(item)
         if address is None:
             continue
-        if not _ZMQ.fullmatch(address):
-            document.complain(item, f"expected tcp://HOST:PORT, not {address!r}")
+        if not fits(address):
+            document.complain(item, f"expected {expected}, not {address!r}")
         found[address] = None
     return tuple(found)
+
+
+def _is_http(url: str) -> bool:
+    match = _HTTP.fullmatch(url)
+    return match is not None and 0 < int(match["port"] or 80) < 1 << 16
 
 
 def read_servers(parent: Fields, key: str, port: int) -> tuple[ServerAddress, ...]:

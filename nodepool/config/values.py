@@ -224,6 +224,8 @@ class NodepoolConfig:
     images_dir: str | None = None
     cron: CronConfig = CronConfig()
     zmq_publishers: tuple[str, ...] = ()
+    #: bridges that keep the last events of each node: http(s)://HOST:PORT, no slash at the end
+    event_histories: tuple[str, ...] = ()
     gearman_servers: tuple[ServerAddress, ...] = ()
     zookeeper_servers: tuple[ServerAddress, ...] = ()
     #: each in the file's order, which is the order of allocation

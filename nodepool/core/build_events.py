@@ -1,4 +1,4 @@
-"""ZeroMQ messages -> BuildStarted, BuildFinalized. Pure.
+"""ZeroMQ messages, and rows of a bridge's history -> BuildStarted, BuildFinalized. Pure.
 
 A message is a hint: it can be lost, doubled or forged, so what it says is confirmed by surveys.
 """
@@ -24,6 +24,8 @@ class BuildStarted:
     #: the build's number and master, where they are told
     number: int | None = None
     host_name: str | None = None
+    #: epoch seconds, of the history; None: it is heard as it happens
+    at: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +39,8 @@ class BuildFinalized:
     branch: str | None = None
     number: int | None = None
     host_name: str | None = None
+    #: as of BuildStarted
+    at: float | None = None
 
 
 #: topics that say nothing of use here
@@ -51,14 +55,29 @@ def parse_build_event(frame: bytes) -> BuildStarted | BuildFinalized | None:
         topic, _, body = frame.decode("utf-8").strip().partition(" ")
     except UnicodeDecodeError as error:
         raise BuildEventError(f"message is not UTF-8: {error}") from error
-    if topic in _IGNORED:
+    if not _is_wanted(topic):
         return None
-    if topic not in ("onStarted", "onFinalized"):
-        raise BuildEventError(f"unhandled phase {topic[:40]!r}")
     try:
         data = json.loads(body)
     except (ValueError, RecursionError) as error:
         raise BuildEventError(f"{topic} is not JSON: {error}") from error
+    return _build_event(topic, data, None)
+
+
+def read_build_event(topic: str, data: Any, at: float) -> BuildStarted | BuildFinalized | None:
+    """As parse_build_event, of a message that was taken apart before."""
+    return _build_event(topic, data, at) if _is_wanted(topic) else None
+
+
+def _is_wanted(topic: str) -> bool:
+    if topic in _IGNORED:
+        return False
+    if topic not in ("onStarted", "onFinalized"):
+        raise BuildEventError(f"unhandled phase {topic[:40]!r}")
+    return True
+
+
+def _build_event(topic: str, data: Any, at: float | None) -> BuildStarted | BuildFinalized | None:
     build = _map(data, "build", topic)
     nodename = build.get("node_name")
     if nodename is None or nodename == "":
@@ -67,7 +86,7 @@ def parse_build_event(frame: bytes) -> BuildStarted | BuildFinalized | None:
     number = build.get("number") if isinstance(build.get("number"), int) else None
     host_name = build.get("host_name") if isinstance(build.get("host_name"), str) else None
     if topic == "onStarted":
-        return BuildStarted(nodename, job, number, host_name)
+        return BuildStarted(nodename, job, number, host_name, at)
     status = build.get("status")
     parameters = build.get("parameters")
     branch = parameters.get("ZUUL_BRANCH") if isinstance(parameters, dict) else None
@@ -78,6 +97,7 @@ def parse_build_event(frame: bytes) -> BuildStarted | BuildFinalized | None:
         branch if isinstance(branch, str) else None,
         number,
         host_name,
+        at,
     )
 
 

@@ -158,7 +158,12 @@ def _registered(state: State, node: Node, target: TargetConfig, now: float) -> N
 
 
 def on_test_passed(state: State, node: Node, now: float) -> None:
-    """The test job succeeded: the label makes Jenkins give it builds."""
+    """The test job succeeded: the label makes Jenkins give it builds. May be told twice."""
+    launch = state.launches.get(node.id)
+    if launch is not None:
+        if launch.tested:
+            return
+        launch.tested = True
     state.call(RelabelNode(node))
 
 

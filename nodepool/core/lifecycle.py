@@ -1,7 +1,8 @@
 """A node's life after its launch: builds, holds, the acceptance test, the delayed delete.
 
 Build events are hints; they come twice, late or never. What they missed is found by surveys: all
-the computers of a target at once, each minute (contract nodepool.md 15, 16, 22).
+the computers of a target at once, each minute (contract nodepool.md 15, 16, 22). A history tells
+all over again, with times: what is older than a node's state is in it already, or was overtaken.
 """
 
 from __future__ import annotations
@@ -23,19 +24,33 @@ _TAKES_BUILDS = frozenset((NodeState.BUILDING, NodeState.READY, NodeState.TEST))
 
 def on_build_started(state: State, event: BuildStarted, now: float) -> None:
     node = find_node(state, event.nodename)
-    if node is None:
+    if node is None or _is_old(state, node, event):
         return
     target = state.find_target(node.target)
     if target is not None and target.test_job == event.job:
         return
+    at = _time_of(event, now)
     if node.state in _TAKES_BUILDS:
-        use(state, node, event.job, now)
+        use(state, node, event.job, at)
     elif node.state is NodeState.USED and node.delete_at is None:
-        state.save_node(replace(node, job=event.job))
+        if event.job != node.job:
+            # Another build: what the history tells of the one before is older than this.
+            state.save_node(replace(node, job=event.job, state_at=at))
     else:
         # Compat: not as the originals, which gave a node marked for deletion back to its build
         # and forgot the deletion (test_a_node_marked_for_deletion_stays_so).
         state.observer.event_passed_over(event.nodename, event.job, f"state {node.state.word}")
+
+
+def _is_old(state: State, node: Node, event: BuildStarted | BuildFinalized) -> bool:
+    if event.at is None or event.at >= node.state_at:
+        return False
+    state.observer.event_passed_over(event.nodename, event.job, "older than the node's state")
+    return True
+
+
+def _time_of(event: BuildStarted | BuildFinalized, now: float) -> float:
+    return now if event.at is None else min(event.at, now)
 
 
 def use(state: State, node: Node, job: str | None, now: float) -> None:
@@ -48,7 +63,7 @@ def use(state: State, node: Node, job: str | None, now: float) -> None:
 
 def on_build_finalized(state: State, event: BuildFinalized, now: float) -> None:
     node = find_node(state, event.nodename)
-    if node is None:
+    if node is None or _is_old(state, node, event):
         return
     if node.state in (NodeState.HOLD, NodeState.DELETE) or node.delete_at is not None:
         state.observer.event_passed_over(event.nodename, event.job, f"state {node.state.word}")
@@ -68,8 +83,9 @@ def on_build_finalized(state: State, event: BuildFinalized, now: float) -> None:
         state.observer.node_held(held, event.job)
         return
     if event.status == BuildResult.SUCCESS:
-        started = node.state_at if node.state is NodeState.USED else now
-        state.observer.job_ended(node, event.job, event.branch, now - started)
+        ended = _time_of(event, now)
+        started = node.state_at if node.state is NodeState.USED else ended
+        state.observer.job_ended(node, event.job, event.branch, ended - started)
     done(state, node, event.job, now)
 
 
@@ -154,7 +170,7 @@ def _survey_ready(
         removal.remove_node(state, node, now, "The target does not know it")
     elif not computer.idle:
         state.observer.event_made_up(node, "a build runs on it")
-        use(state, node, None, now)
+        use(state, node, None, asked_at)
     elif computer.spent and _seen_before(state, node, asked_at):
         # Nobody heard of the build: nodepoold was not there from its start to its end.
         state.observer.event_made_up(node, "a build came and went")
@@ -170,7 +186,8 @@ def _survey_used(
         if busy and ended_at + SURVEY_MARGIN <= asked_at:
             state.observer.event_made_up(node, "a build still runs on it")
             state.timers.drop(("done", node.id))
-            state.save_node(replace(node, delete_at=None))
+            # Whatever is told of an end before this look is not that of the build that runs.
+            state.save_node(replace(node, delete_at=None, state_at=asked_at))
         return
     if busy:
         state.seen_idle.pop(node.id, None)

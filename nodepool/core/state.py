@@ -55,6 +55,8 @@ class Launch:
     step: Step = Step.CREATE
     #: when SSH answered on all its machines
     reached_at: float | None = None
+    #: its test job has succeeded
+    tested: bool = False
 
     def seconds(self, now: float) -> float:
         """What the contract measures: from the create call to SSH, or to the failure before."""

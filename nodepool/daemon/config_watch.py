@@ -55,7 +55,10 @@ def _differing(old: NodepoolConfig, new: NodepoolConfig) -> dict[str, str]:
     """Names of what came, went or changed, by kind."""
     found = {}
     difference = compare(old, new)
-    for name in ("clouds", "targets", "publishers", "providers", "labels", "diskimages"):
+    for name in (
+        *("clouds", "targets", "publishers", "histories"),
+        *("providers", "labels", "diskimages"),
+    ):
         changed: Changed = getattr(difference, name)
         if changed:
             names = changed.added | changed.removed | changed.changed

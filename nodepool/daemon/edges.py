@@ -10,6 +10,7 @@ from nodepool.config.values import NodepoolConfig
 from nodepool.core.commands import Call
 from nodepool.core.events import Event
 from nodepool.daemon.executor import Executor
+from nodepool.drivers.event_history import HistoryWatch
 from nodepool.drivers.gearman import DemandWatch
 from nodepool.drivers.jenkins import TargetEdge
 from nodepool.drivers.nova import NovaProvider
@@ -36,7 +37,8 @@ class Edges:
         self._target = TargetEdge(inbox, gearman=self._offers, on_task=on_task)
         self._targets = TargetWatch(inbox, on_task=on_task)
         self._demand = DemandWatch(inbox)
-        self._builds = BuildWatch(inbox)
+        self._histories = HistoryWatch(inbox)
+        self._builds = BuildWatch(inbox, on_up=self._histories.wake)
         self._executor = Executor(cloud=self._cloud, ssh=self._ssh, target=self._target)
 
     def configure(self, config: NodepoolConfig) -> None:
@@ -46,6 +48,7 @@ class Edges:
         self._target.configure(config.targets)
         self._targets.configure(config.targets)
         self._demand.configure(config.gearman_servers)
+        self._histories.configure(config.event_histories)
         self._builds.configure(config.zmq_publishers)
 
     def start(self) -> None:
@@ -53,6 +56,7 @@ class Edges:
         self._target.start()
         self._targets.start()
         self._demand.start()
+        self._histories.start()
         self._builds.start()
 
     def submit(self, call: Call) -> None:
@@ -69,7 +73,10 @@ class Edges:
     def stop(self) -> None:
         """End all threads; within seconds, whatever the outside does."""
         self._executor.close()
-        for part in (self._builds, self._demand, self._targets, self._target):
+        for part in (
+            *(self._builds, self._histories),
+            *(self._demand, self._targets, self._target),
+        ):
             part.stop()
         self._cloud.stop()
         self._ssh.stop()

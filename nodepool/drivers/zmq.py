@@ -40,10 +40,12 @@ _KEEPALIVE = {
 
 
 class BuildWatch:
-    """`configure` and `stop` from one thread. What is lost, a survey makes up for."""
+    """`configure` and `stop` from one thread. What is lost, histories and surveys make up for."""
 
-    def __init__(self, inbox: Inbox) -> None:
+    def __init__(self, inbox: Inbox, on_up: Callable[[], None] = lambda: None) -> None:
+        """`on_up`: a connection stands, after one was lost or never was; on any thread."""
         self._inbox = inbox
+        self._on_up = on_up
         self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
         self._listeners: dict[str, _Listener] = {}
         #: told to end; a thread needs up to a second for it
@@ -59,7 +61,7 @@ class BuildWatch:
         self._ending = [each for each in self._ending if not each.stop(0.0)]
         for address in publishers:
             if address not in self._listeners:
-                listener = _Listener(address, self._context, self._inbox)
+                listener = _Listener(address, self._context, self._inbox, self._on_up)
                 self._listeners[address] = listener
                 listener.start()
 
@@ -75,13 +77,19 @@ class BuildWatch:
 class _Listener:
     """One publisher; the socket belongs to the thread, which makes and closes it."""
 
-    def __init__(self, address: str, context: zmq.Context[zmq.Socket[bytes]], inbox: Inbox) -> None:
+    def __init__(
+        self,
+        address: str,
+        context: zmq.Context[zmq.Socket[bytes]],
+        inbox: Inbox,
+        on_up: Callable[[], None],
+    ) -> None:
         self._address = address
         self._context = context
         self._inbox = inbox
         self._bad = 0
         self._said_at = float("-inf")
-        self._line = _Line(address)
+        self._line = _Line(address, on_up)
         self._loop = Loop(f"zmq-{address}", self._turn)
 
     def start(self) -> None:
@@ -146,8 +154,9 @@ class _Line:
     """Whether a socket is connected: the library keeps silent about it, and does not connect again
     after a message that is too long, or an answer that is no ZeroMQ's."""
 
-    def __init__(self, address: str) -> None:
+    def __init__(self, address: str, on_up: Callable[[], None]) -> None:
         self._address = address
+        self._on_up = on_up
         #: None: nothing was said yet
         self._said: bool | None = None
 
@@ -163,6 +172,8 @@ class _Line:
             while monitor.poll(0):
                 is_up = parse_monitor_message(monitor.recv_multipart())["event"] == _UP
             now = time.monotonic()
+            if is_up and not before:
+                self._on_up()
             if is_up or before:
                 since = now
             if is_up or now - since >= CONNECT_SECONDS:

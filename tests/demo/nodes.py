@@ -173,6 +173,7 @@ class Nodes:
         return {
             "script-dir": str(scripts),
             "zmq-publishers": [f"tcp://127.0.0.1:{self._masters.zmq_port}"],
+            "event-histories": [f"http://127.0.0.1:{self._masters.http_port}"],
             "gearman-servers": [{"host": "127.0.0.1", "port": self._suite.gearman_port}],
             "labels": [label],
             "providers": [provider],

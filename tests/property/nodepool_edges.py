@@ -37,6 +37,9 @@ class Edges:
     accidents: bool
     dead: bool
     with_gearman: bool
+    with_history: bool
+    history: list[BuildStarted | BuildFinalized]
+    history_read: int
     finished: int
     later: Callable[..., None]
     tell: Callable[[Event], None]
@@ -306,11 +309,20 @@ class Edges:
 
         self.later(self.chance.uniform(10, 300), finish, mortal=False)
 
-    def send(self, event: Event) -> None:
+    def send(self, event: BuildStarted | BuildFinalized) -> None:
+        self.history.append(replace(event, at=self.now))
         if self.lucky(self.faults.lose_event) or not self.alive():
             return
         for _ in range(2 if self.lucky(self.faults.double_event) else 1):
             self.answer(event, 0.01, 10 if self.lucky(0.1) else 0.5)
+
+    def read_history(self) -> None:
+        """All again after a restart."""
+        if self.dead or not self.with_history:
+            return
+        news, self.history_read = self.history[self.history_read :], len(self.history)
+        for event in news:
+            self.tell(event)
 
     def meddle(self) -> None:
         """People, weather, and the file."""

@@ -83,6 +83,9 @@ class World(Edges):
             cloud.add_foreign(Owner(name, MachineKey("node", 2), None))
         self.jenkins = {name: Jenkins() for name in self.config.targets}
         self.jobs: dict[str, int] = dict.fromkeys(self.config.labels, 0)
+        #: what a bridge keeps; some worlds have one
+        self.history: list[BuildStarted | BuildFinalized] = []
+        self.with_history = random.Random(f"history-{seed}").random() < 0.5
         self.observer = CountingObserver()
         self.crashes = self.finished = 0
         self.accidents = True
@@ -91,6 +94,7 @@ class World(Edges):
         self.every(60, self.list_all)
         self.every(10, self.read_demand)
         self.every(60, self.survey)
+        self.every(10, self.read_history)
         self.every(60, lambda: self.tell(events.CronCame("cleanup")))
         self.every(900, lambda: self.tell(events.CronCame("check")))
         self.every(30, self.read_limits)
@@ -102,6 +106,7 @@ class World(Edges):
     def start_daemon(self) -> None:
         self.life += 1
         self.dead = False
+        self.history_read = 0
         self.pool = Pool(self.config, "ours", self.numbers, self.observer)
         rows = (tuple(self.nodes.values()), tuple(self.images.values()))
         self.tell(events.Started(*rows, {"job-held": 1}))

@@ -120,6 +120,7 @@ class NodepoolSite:
         self.masters = {name: find_free_port() for name in masters}
         self.gearman_port = find_free_port()
         self.zmq_port = find_free_port()
+        self.events_port = find_free_port()
         self.web_port = find_free_port()
         self.environment = dict(environment or {})
         self.processes: dict[str, Process] = {}
@@ -229,6 +230,7 @@ class NodepoolSite:
         self.yaml = {
             "script-dir": str(scripts),
             "zmq-publishers": [f"tcp://127.0.0.1:{self.zmq_port}"],
+            "event-histories": [f"http://127.0.0.1:{self.events_port}"],
             "gearman-servers": [{"host": "127.0.0.1", "port": self.gearman_port}],
             "labels": [self.label(LABEL, self._min_ready)],
             "providers": [
@@ -403,7 +405,8 @@ class NodepoolSite:
         make_folder(self.folder / "shim")
         sections = [
             f"[gearman]\nserver = 127.0.0.1\nport = {self.gearman_port}\n",
-            f"[publisher]\nbind = tcp://127.0.0.1:{self.zmq_port}\n",
+            f"[publisher]\nbind = tcp://127.0.0.1:{self.zmq_port}\n"
+            f"http_host = 127.0.0.1\nhttp_port = {self.events_port}\n",
             f"[shim]\nstate_dir = {self.folder / 'shim'}\npidfile = {self.folder / 'shim.pid'}\n"
             f"log_config = {self.log_path}\n",
         ]

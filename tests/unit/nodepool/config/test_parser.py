@@ -149,6 +149,7 @@ targets:
     jenkins: {url: 'ftp://x'}
 cron: {check: 60 * * * *}
 zmq-publishers: [localhost]
+event-histories: [tcp://h:1, 'http://u:p@h', 'http://h:99999', 'http://h/?a=1']
 gearman-servers: [{port: 99999}]
 """
     assert problems(text) == [
@@ -168,8 +169,12 @@ gearman-servers: [{port: 99999}]
         "21:targets[0].jenkins.user: is required",
         "22:cron.check: minute: expected 0 to 59: '60'",
         "23:zmq-publishers[0]: expected tcp://HOST:PORT, not 'localhost'",
-        "24:gearman-servers[0].host: is required",
-        "24:gearman-servers[0].port: expected 1 or more, not 99999",
+        "24:event-histories[0]: expected http://HOST:PORT, not 'tcp://h:1'",
+        "24:event-histories[1]: expected http://HOST:PORT, not 'http://u:p@h'",
+        "24:event-histories[2]: expected http://HOST:PORT, not 'http://h:99999'",
+        "24:event-histories[3]: expected http://HOST:PORT, not 'http://h/?a=1'",
+        "25:gearman-servers[0].host: is required",
+        "25:gearman-servers[0].port: expected 1 or more, not 99999",
     ]
 
 
@@ -373,6 +378,15 @@ def test_empty_lists_are_allowed() -> None:
     assert (len(config.labels), len(config.providers), config.zmq_publishers) == (0, 0, ())
 
 
+def test_histories_are_addresses_of_the_web() -> None:
+    given = ["http://bridge:8889", "https://[::1]/events/", "http://bridge:8889/"]
+    assert parse_config(f"event-histories: {given}", "f").event_histories == (
+        "http://bridge:8889",
+        "https://[::1]/events",
+    )
+    assert parse_config("event-histories:", "f").event_histories == ()
+
+
 def test_a_reload_touches_what_differs() -> None:
     old = parse_config(GOOD, "f")
     assert not any(bool(part) for part in (compare(old, old).clouds, compare(old, old).targets))
@@ -384,6 +398,9 @@ def test_a_reload_touches_what_differs() -> None:
     assert (found.targets.added, found.targets.removed) == ({"kenkins01"}, {"jenkins01"})
     assert (len(found.publishers.added), len(found.publishers.removed)) == (1, 1)
     assert (found.crons, found.gearman, found.database) == ({"check"}, False, False)
+    assert not found.histories
+    named = parse_config(GOOD + "event-histories: ['http://b:8889']\n", "f")
+    assert compare(old, named).histories.added == {"http://b:8889"}
     assert not found.labels
 
 
