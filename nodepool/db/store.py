@@ -144,7 +144,12 @@ class Store:
         with self._database.write() as connection:
             self._check_token(connection)
             daemon = connection.execute(sa.select(DAEMON)).one()
-            # Changes made while nobody watched are in what we return.
+            # Changes made while nobody watched are in what we return. Nodes that people hold do not
+            # count against what the job that ran on them may hold.
+            held = NODE.update().where(
+                NODE.c.state == NodeState.HOLD, NODE.c.state != NODE.c.written_state
+            )
+            connection.execute(held.values(job_name=None, delete_at=None))
             connection.execute(NODE.update().values(written_state=NODE.c.state))
             nodes, images = read_nodes(connection), read_images(connection)
             holds = _read_holds(connection)

@@ -116,6 +116,16 @@ def test_what_people_did_before_the_start_is_loaded_and_not_told(site: Site) -> 
     assert store.changes() == []
 
 
+def test_only_nodes_that_were_held_for_their_job_count_for_it(site: Site) -> None:
+    by_person, by_itself = new_node(site, job="unit"), new_node(site, job="unit")
+    held = by_itself.with_state(NodeState.HOLD, 200.0)
+    site.store.commit([SaveNode(by_person, None), SaveNode(by_itself, None)])
+    site.store.commit([SaveNode(held, NodeState.BUILDING)])
+    site.set_state(by_person.id, NodeState.HOLD)
+    nodes, _, _ = site.new_store(site.lease).load()
+    assert [node.job for node in nodes] == [None, "unit"]
+
+
 def test_a_row_that_somebody_removed_comes_back(site: Site) -> None:
     node = new_node(site, machines=2)
     site.store.commit([SaveNode(node, None)])

@@ -105,6 +105,28 @@ def test_nodes_of_a_database_without_host_keys_have_none(site: Site) -> None:
     assert site.only() == node
 
 
+def test_nodes_that_the_earlier_era_held_count_for_their_jobs(database_url: str) -> None:
+    engine = sa.create_engine(database_url)
+    with engine.begin() as connection:
+        for statement in ERA_B.split(";"):
+            connection.exec_driver_sql(statement)
+        connection.exec_driver_sql("ALTER TABLE node ADD COLUMN comment VARCHAR(255)")
+        node = sa.table("node", sa.column("id"), sa.column("state"), sa.column("comment"))
+        for number, comment in (
+            (41, "Automatically held after failing gate-one: 50%"),
+            (42, "mine"),
+        ):
+            this = node.update().where(node.c.id == number)
+            connection.execute(this.values(state=5, comment=comment))
+    engine.dispose()
+    site = Site(database_url)
+    try:
+        nodes, _, _ = site.new_store(site.lease).load()
+        assert [node.job for node in nodes] == ["gate-one: 50%", None]
+    finally:
+        site.database.close()
+
+
 def test_a_database_that_cannot_be_opened_is_told_without_its_password() -> None:
     for text in ("no url", "nonsense://nodepool:hunter2@127.0.0.1/x"):
         with pytest.raises(StoreError) as caught:

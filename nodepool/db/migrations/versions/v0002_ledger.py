@@ -18,7 +18,9 @@ revision = "0002"
 down_revision = "0001"
 
 _OPTIONS: dict[str, Any] = {"mysql_engine": "InnoDB", "mysql_charset": "utf8mb4"}
-_READY = 2
+_READY, _HOLD = 2, 5
+#: what Nodepool 0.x wrote on nodes that it held by itself, before the job's name
+_HELD = "Automatically held after failing "
 
 
 def upgrade() -> None:
@@ -100,6 +102,13 @@ def _take_over(
             registered=sa.true(),
             written_state=node.c.state,
         )
+    )
+    # They count against what their job may hold; those that people hold do not.
+    comment = node.c.comment
+    connection.execute(
+        node.update()
+        .where(node.c.state == _HOLD, comment.startswith(_HELD))
+        .values(job_name=sa.func.substr(comment, len(_HELD) + 1))
     )
     places: dict[Any, int] = {}
     rows = connection.execute(
