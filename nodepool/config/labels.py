@@ -85,6 +85,9 @@ def _jenkins(parent: Fields) -> tuple[JenkinsConfig | None, str | None]:
     fields.pass_over_rest()
     given = {"url": url, "user": user, "apikey": apikey}
     if not any(given.values()):
+        if credentials:
+            text = "has no effect without url, user and apikey: it is credentials in secure.conf"
+            parent.document.warn(node, text, "credentials-id")
         return None, test_job
     for key, value in given.items():
         if not value:

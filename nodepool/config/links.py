@@ -8,6 +8,7 @@ from types import MappingProxyType
 
 from yaml.nodes import Node
 
+from nodepool import naming
 from nodepool.config.clouds import Clouds
 from nodepool.config.values import DiskImage, LabelConfig, ProviderConfig, TargetConfig
 from zuul.lib.yaml_document import Document
@@ -99,3 +100,22 @@ def _warn_of_the_unused(document: Document, parts: Parts) -> None:
         if room and 0 < max(room) < label.machines:
             text = f"a node of {name} takes {label.machines} machines; no provider may have as many"
             document.warn(parts.label_nodes[name], text, "subnodes")
+    _warn_of_equal_names(document, parts)
+
+
+def _warn_of_equal_names(document: Document, parts: Parts) -> None:
+    """A node's name ends at the first dot, and may come of a template without its number."""
+    for target in parts.targets.values():
+        for name, label in parts.labels.items():
+            for provider in label.providers:
+                words: dict[str, str | int] = {"label": name, "provider": provider, "timestamp": 1}
+                first, second = (
+                    naming.node_name(naming.host_name(target.hostname, node_id=number, **words))
+                    for number in (1, 2)
+                )
+                if first == second:
+                    text = (
+                        f"two nodes of {name} in {provider} may be called {first}, in {target.name}"
+                    )
+                    text += ": no number before a dot"
+                    document.warn(parts.label_nodes[name], text, "name")

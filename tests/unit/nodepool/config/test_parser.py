@@ -276,6 +276,25 @@ credentials: abc
 """
 
 
+def test_nodes_that_would_have_the_name_of_another_are_warned_of() -> None:
+    text = GOOD.replace("  - name: trusty\n    image", "  - name: centos-6.5\n    image")
+    assert warnings(text) == [
+        f"6:labels[0].name: two nodes of centos-6.5 in {provider} may be called centos-6, in"
+        " jenkins01: no number before a dot"
+        for provider in ("one", "two")
+    ]
+    assert len(warnings(GOOD + "    hostname: '{label.name}-{timestamp}'\n")) == 2
+    assert warnings(GOOD + "    hostname: '{label.name}-{node_id}.example.org'\n") == []
+
+
+def test_credentials_without_a_login_are_warned_of() -> None:
+    text = GOOD + "    jenkins: {credentials-id: c, test-job: t}\n"
+    assert warnings(text) == [
+        "20:targets[0].jenkins.credentials-id: has no effect without url, user and apikey: it is"
+        " credentials in secure.conf"
+    ]
+
+
 def test_secure_conf_has_the_logins() -> None:
     config = parse_config(GOOD, "f", Text(SECURE, "s"))
     jenkins = config.targets["jenkins01"].jenkins
