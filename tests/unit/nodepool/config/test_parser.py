@@ -290,7 +290,7 @@ def test_nodes_that_would_have_the_name_of_another_are_warned_of() -> None:
 def test_credentials_without_a_login_are_warned_of() -> None:
     text = GOOD + "    jenkins: {credentials-id: c, test-job: t}\n"
     assert warnings(text) == [
-        "20:targets[0].jenkins.credentials-id: has no effect without url, user and apikey: it is"
+        "21:targets[0].jenkins.credentials-id: has no effect without url, user and apikey: it is"
         " credentials in secure.conf"
     ]
 
