@@ -229,11 +229,11 @@ def _keypair_gone(state: State, event: events.KeypairGone, now: float) -> None:
 def _conclude(state: State, outcome: Outcome, now: float) -> None:
     """Tell the owner of a machine what became of it."""
     match outcome:
-        case Up(key):
+        case Up(key, seconds):
             if key.kind == "image":
                 images.machine_up(state, key.id, now)
             else:
-                launch_flow.machine_up(state, key, now)
+                launch_flow.machine_up(state, key, seconds, now)
         case Failed(key, step, stat_key, text):
             if key.kind == "image":
                 images.fail(state, key.id, text, now)

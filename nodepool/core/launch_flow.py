@@ -93,18 +93,21 @@ def start(state: State, plan: LaunchPlan, now: float) -> Node:
     return node
 
 
-def machine_up(state: State, key: MachineKey, now: float) -> None:
+def machine_up(state: State, key: MachineKey, seconds: float, now: float) -> None:
+    node = state.nodes[key.id]
+    if key.index:
+        state.observer.subnode_launched(node, key.index, "ready", seconds)
     launch = state.launches.get(key.id)
     if launch is None:
         return
-    node = state.nodes[key.id]
+    if not key.index:
+        launch.reached_at = now
     if any(MachineKey("node", key.id, index) in state.boots for index in range(len(node.machines))):
         return
     recipe, label = state.recipe_of(node), state.find_label(node.label)
     if recipe is None or label is None:
         fail(state, node.id, Step.PREPARE, "error.unknown", "the label left the configuration", now)
         return
-    launch.reached_at = now
     _enter(state, node, Step.PREPARE, now)
     state.call(
         PrepareNode(
@@ -211,6 +214,10 @@ def fail(state: State, node_id: int, step: Step, stat_key: str, text: str, now: 
     node, launch = state.nodes.get(node_id), state.launches.get(node_id)
     if node is None or launch is None:
         return
+    for index in range(1, len(node.machines)):
+        boot = state.boots.get(MachineKey("node", node_id, index))
+        if boot is not None:
+            state.observer.subnode_launched(node, index, stat_key, now - boot.started_at)
     state.observer.launch_ended(node, stat_key, launch.seconds(now), text)
     image = state.images.get(node.image_id or 0)
     if image is not None and not image.proven and step in _OF_THE_IMAGE:

@@ -32,6 +32,8 @@ class Up:
     """SSH answers on the machine."""
 
     key: MachineKey
+    #: since the create call
+    seconds: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,7 +196,7 @@ def on_connected(state: State, event: events.Connected, now: float) -> Outcome:
         return None
     state.save_machine(key, replace(machine, host_keys=event.host_keys), now)
     drop(state, key)
-    return Up(key)
+    return Up(key, now - boot.started_at)
 
 
 def on_step_failed(state: State, event: events.StepFailed) -> Outcome:

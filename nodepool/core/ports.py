@@ -85,6 +85,11 @@ class Observer(Protocol):
         create call to SSH, or to the failure."""
         ...
 
+    def subnode_launched(self, node: Node, index: int, stat_key: str, seconds: float) -> None:
+        """As launch_ended, of the machine `index` (from 1), once SSH answers there. Those that do
+        not when the node's launch fails end with it, under its key."""
+        ...
+
     def node_removed(self, node: Node, seconds: float) -> None:
         """All of it is proven gone; `seconds` since its state became DELETE."""
         ...

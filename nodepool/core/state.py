@@ -53,13 +53,14 @@ class Launch:
 
     started_at: float
     step: Step = Step.CREATE
-    #: when SSH answered on all its machines
+    #: when SSH answered on its first machine
     reached_at: float | None = None
     #: its test job has succeeded
     tested: bool = False
 
     def seconds(self, now: float) -> float:
-        """What the contract measures: from the create call to SSH, or to the failure before."""
+        """What the contract measures: from the create call to SSH, or to the failure before.
+        Subnodes are measured by themselves."""
         return (self.reached_at or now) - self.started_at
 
 

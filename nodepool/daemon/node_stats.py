@@ -89,6 +89,12 @@ class StatsObserver(SilentObserver):
     # -- what took how long ------------------------------------------------------------------------
 
     def launch_ended(self, node: Node, stat_key: str, seconds: float, text: str) -> None:
+        self._launched(node, stat_key, seconds)
+
+    def subnode_launched(self, node: Node, index: int, stat_key: str, seconds: float) -> None:
+        self._launched(node, stat_key, seconds)
+
+    def _launched(self, node: Node, stat_key: str, seconds: float) -> None:
         provider = f"provider.{escape_part(node.provider)}"
         parts = [provider, f"image.{escape_part(str(self._image_of(node)))}", _owner(node)]
         if node.az:

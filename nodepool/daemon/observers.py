@@ -13,6 +13,7 @@ from zuul.lib.logs import fields
 #: the names under which operators know them (contract nodepool.md 18)
 POOL: Final = logging.getLogger("nodepool.NodePool")
 LAUNCHER: Final = logging.getLogger("nodepool.NodeLauncher")
+SUBNODES: Final = logging.getLogger("nodepool.SubNodeLauncher")
 DELETER: Final = logging.getLogger("nodepool.NodeDeleter")
 LISTENER: Final = logging.getLogger("nodepool.NodeUpdateListener")
 COMPLETE: Final = logging.getLogger("nodepool.NodeCompleteThread")
@@ -31,6 +32,9 @@ class SilentObserver:
         pass
 
     def launch_ended(self, node: Node, stat_key: str, seconds: float, text: str) -> None:
+        pass
+
+    def subnode_launched(self, node: Node, index: int, stat_key: str, seconds: float) -> None:
         pass
 
     def node_removed(self, node: Node, seconds: float) -> None:
@@ -118,6 +122,12 @@ class LogObserver:
             seconds=round(seconds, 1),
             reason=text or None,
         )
+
+    def subnode_launched(self, node: Node, index: int, stat_key: str, seconds: float) -> None:
+        about = _about(node) | {"server": node.machines[index].server_id, "subnode": index}
+        sentence = "Subnode launched" if stat_key == "ready" else "Launch of a subnode failed"
+        about |= {"result": stat_key, "seconds": round(seconds, 1)}
+        _say(SUBNODES, logging.INFO, "subnode_launched", sentence, **about)
 
     def node_removed(self, node: Node, seconds: float) -> None:
         seconds = round(seconds, 1)

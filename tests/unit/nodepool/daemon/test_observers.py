@@ -48,6 +48,7 @@ TOLD = [
     ("launch_step", (NODE, Step.PREPARE), "nodepool.NodeLauncher", "DEBUG"),
     ("launch_ended", (NODE, "ready", 61.26, ""), "nodepool.NodeLauncher", "INFO"),
     ("launch_ended", (NODE, "error.ssh", 9.0, "no route"), "nodepool.NodeLauncher", "WARNING"),
+    ("subnode_launched", (NODE, 1, "ready", 9.0), "nodepool.SubNodeLauncher", "INFO"),
     ("node_removed", (NODE, 4.0), "nodepool.NodeDeleter", "INFO"),
     ("job_ended", (NODE, "unit", "master", 5.0), "nodepool.NodeCompleteThread", "INFO"),
     ("node_held", (NODE, "unit"), "nodepool.NodeCompleteThread", "INFO"),
@@ -146,7 +147,10 @@ def test_a_launch_is_told_under_all_its_names(statsd: FakeStatsd, observer: Stat
         f"nodepool.launch.{part}error.ssh"
         for part in ("", "provider.p.", "image.i.", "target.t.", "provider.p.az1.")
     ]
-    assert statsd.sent == [line for key in expected for line in (f"{key}:2500.0|ms", f"{key}:1|c")]
+    sent = [line for key in expected for line in (f"{key}:2500.0|ms", f"{key}:1|c")]
+    assert statsd.sent == sent
+    observer.subnode_launched(NODE, 1, "error.ssh", 2.5)
+    assert statsd.sent == sent * 2
 
 
 def test_other_figures(statsd: FakeStatsd, observer: StatsObserver) -> None:
