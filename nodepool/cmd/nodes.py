@@ -54,6 +54,7 @@ def hold_node(options: argparse.Namespace) -> int:
 def delete_node(options: argparse.Namespace) -> int:
     with opened(options) as site:
         _set_state(site, options, NodeState.DELETE)
+        _check_provider(site, options.id)
         if options.now:
             Watch(site.people, options.timeout).wait(lambda: _remains(site, options.id))
             tell(f"Node {options.id} is gone.")
@@ -74,6 +75,18 @@ def _set_state(
     node = site.people.node(options.id)
     # A daemon can be quick: of a node that is gone already there is no row to print.
     show(node_table([node] if node else [], now), options)
+
+
+def _check_provider(site: Site, node_id: int) -> None:
+    """To wait for a provider that left the file is of no use."""
+    node = site.people.node(node_id)
+    if node is None or not node.room or node.provider in site.config.providers:
+        return
+    servers = ", ".join(m.server_id or "no id known" for m in node.machines if m.takes_room)
+    raise CommandError(
+        f"Node {node_id} is marked, but {site.config.source} has no provider {node.provider}:"
+        f" nobody can be asked to delete its server ({servers}) until it has"
+    )
 
 
 def _remains(site: Site, node_id: int) -> str | None:

@@ -152,6 +152,20 @@ def test_delete_now_says_why_not(desk: Desk, site: Site) -> None:
     assert "No nodepoold runs; it is done when one does" in desk.said
 
 
+@pytest.mark.parametrize("options", [(), ("--now",)])
+def test_a_node_whose_provider_left_the_file_cannot_go(
+    desk: Desk, site: Site, options: tuple[str, ...]
+) -> None:
+    node = save_node(site)
+    desk.file.write_text(desk.file.read_text().replace("name: cloud", "name: other"))
+    (row,) = desk.rows("delete", node, *options, status=1)
+    assert row["state"] == "delete"
+    assert desk.said == (
+        f"Node {node} is marked, but {desk.file} has no provider cloud: nobody can be asked to"
+        " delete its server (no id known) until it has\n"
+    )
+
+
 @pytest.mark.parametrize(
     ("arguments", "text"),
     [
