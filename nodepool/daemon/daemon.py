@@ -50,7 +50,8 @@ class Daemon:
         self._switches = switches
         self._make_edges = make_edges
         self._ttl = ttl
-        self._stats = Stats.from_environment()
+        # Compat: Nodepool since 0.3 took a port alone for one of this machine's.
+        self._stats = Stats.from_environment(default_host="localhost")
         self._holder = make_holder()
         self._news = threading.Event()
         self._stopping = threading.Event()

@@ -1,7 +1,7 @@
 """Stats: counters, gauges and timers for statsd, over UDP.
 
-Switched on by STATSD_HOST, STATSD_PORT (8125) and STATSD_PREFIX in the environment. A figure is
-never worth an error: nothing here raises, and the host's name is looked up once, at start.
+Switched on by STATSD_HOST, STATSD_PORT (8125) and STATSD_PREFIX in the environment; nodepool's by
+STATSD_PORT alone, too. A figure is never worth an error: nothing here raises, and the host's name is looked up once, at start.
 """
 
 from __future__ import annotations
@@ -33,9 +33,14 @@ class Stats:
         self._client = client
 
     @classmethod
-    def from_environment(cls, environment: Mapping[str, str] = os.environ) -> Self:
-        """What STATSD_* ask for; one that sends nothing if they cannot be followed."""
+    def from_environment(
+        cls, environment: Mapping[str, str] = os.environ, *, default_host: str = ""
+    ) -> Self:
+        """What STATSD_* ask for; one that sends nothing if they cannot be followed.
+        `default_host`: where there is a STATSD_PORT and no STATSD_HOST."""
         host = environment.get("STATSD_HOST", "")
+        if not host and environment.get("STATSD_PORT"):
+            host = default_host
         if not host:
             return cls()
         prefix = environment.get("STATSD_PREFIX", "")

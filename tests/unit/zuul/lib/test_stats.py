@@ -48,6 +48,17 @@ def test_a_prefix_comes_first(receiver):
 
 
 @pytest.mark.integration
+def test_a_port_alone_is_enough_where_there_is_a_default(receiver):
+    environment = {"STATSD_PORT": str(receiver.getsockname()[1])}
+    assert not Stats.from_environment(environment).enabled
+    assert not Stats.from_environment({}, default_host="127.0.0.1").enabled
+    stats = Stats.from_environment(environment, default_host="127.0.0.1")
+    stats.incr("a")
+    assert receiver.recv(1024) == b"a:1|c"
+    stats.close()
+
+
+@pytest.mark.integration
 def test_nobody_listening_is_no_error():
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as placeholder:
         placeholder.bind(("127.0.0.1", 0))
