@@ -1,7 +1,8 @@
 """Stats: counters, gauges and timers for statsd, over UDP.
 
 Switched on by STATSD_HOST, STATSD_PORT (8125) and STATSD_PREFIX in the environment; nodepool's by
-STATSD_PORT alone, too. A figure is never worth an error: nothing here raises, and the host's name is looked up once, at start.
+STATSD_PORT alone, too. A figure is never worth an error: nothing here raises, and the host's name
+is looked up once, at start.
 """
 
 from __future__ import annotations
