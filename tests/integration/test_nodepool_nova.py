@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from nodepool.config.values import CloudConfig, ProviderConfig, ProviderImage
+from nodepool.config.values import Network as NetworkConfig
 from nodepool.core import commands, events
 from nodepool.drivers.nova import NovaProvider
 from nodepool.drivers.provider_edge import CloudCall, CloudEdge
@@ -21,6 +22,7 @@ from nodepool.model import Fault, MachineKey, Owner
 from tests.integration.nodepool_inbox import Inbox
 from tests.integration.nova_client import wait_for
 from tests.sandbox.nova import SandboxCloud
+from tests.sandbox.nova_model import Network
 from tests.sandbox.nova_settings import Times
 from zuul.lib.secret import Secret
 
@@ -97,6 +99,23 @@ def test_a_server_from_its_create_to_its_404(
     edge.submit(commands.DeleteServer("sandbox", "no-such-server"))
     assert inbox.wait(events.ServerGone).server_id == "no-such-server"
     assert cloud.servers() == []
+
+
+@pytest.mark.parametrize("by", ["net_id", "net_label", "name"])
+def test_a_network_is_found_by_each_of_its_names(
+    edge: CloudEdge, inbox: Inbox, config: ProviderConfig, cloud: SandboxCloud, by: str
+) -> None:
+    other = Network("other", cloud.cloud.networks[0].project_id, "10.9")
+    cloud.cloud.networks.append(other)
+    called = other.id if by == "net_id" else "other"
+    networks = (NetworkConfig(**{by: called, "public": by == "name"}),)
+    edge.configure({"sandbox": replace(config, networks=networks)})
+    boot(edge, inbox)
+    listed = inbox.wait(
+        events.ServersListed, lambda e: any(s.status == "ACTIVE" for s in e.servers)
+    )
+    assert str(listed.servers[0].private_v4).startswith("10.9.")
+    assert bool(listed.servers[0].public_v4) is (by == "name")
 
 
 def test_each_call_is_timed(config: ProviderConfig, inbox: Inbox, cloud: SandboxCloud) -> None:

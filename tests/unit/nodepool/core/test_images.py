@@ -166,6 +166,33 @@ def test_a_restart_ends_a_build() -> None:
     assert after.take_one(commands.DeleteServer).server_id == "s-image-1001-0"
 
 
+def test_a_build_that_takes_long_is_no_business_of_the_cleanup() -> None:
+    site = Site(images=())
+    site.create()
+    site.list()
+    site.connect()
+    site.wait(3 * 3600)
+    site.tell(events.Prepared("image", 1001))
+    site.tell(events.SnapshotTaken(1001, "new-image"))
+    site.wait(5.5 * 3600)
+    site.tell(events.CronCame("cleanup"))
+    assert image(site).state is NodeState.BUILDING
+    list_images(site)
+    assert image(site).state is NodeState.READY
+
+
+def test_where_nobody_wants_a_node_there_is_an_image_all_the_same() -> None:
+    site = Site(CONFIG.replace("min-ready: 1", "min-ready: 0"), images=())
+    site.create()
+    site.list()
+    site.connect()
+    site.tell(events.Prepared("image", 1001))
+    site.tell(events.SnapshotTaken(1001, "new-image"))
+    list_images(site)
+    assert image(site).state is NodeState.READY
+    assert site.rows == {}
+
+
 def versions(site: Site) -> list[int]:
     ready = [each for each in site.pool.images.values() if each.state is NodeState.READY]
     return sorted(each.version for each in ready)

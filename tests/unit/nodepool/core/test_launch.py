@@ -81,8 +81,12 @@ def test_answers_that_come_twice_or_late_change_nothing() -> None:
 
 
 def test_an_ipv6_address_if_preferred_and_there() -> None:
-    text = CONFIG.replace("max-servers: 10", "max-servers: 10\n    ipv6-preferred: true")
-    for v6, expected in (("2001:db8::1", "2001:db8::1"), (None, "192.0.2.1")):
+    preferred = CONFIG.replace("max-servers: 10", "max-servers: 10\n    ipv6-preferred: true")
+    for text, v6, expected in (
+        (preferred, "2001:db8::1", "2001:db8::1"),
+        (preferred, None, "192.0.2.1"),
+        (CONFIG, "2001:db8::1", "192.0.2.1"),
+    ):
         site = Site(text)
         site.create()
         site.list(public_v6=v6)

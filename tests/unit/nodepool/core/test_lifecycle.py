@@ -277,6 +277,16 @@ def deleted() -> Site:
     return site
 
 
+def test_a_node_that_a_person_deletes_is_replaced_and_goes() -> None:
+    site = ready()
+    site.person(1, NodeState.DELETE)
+    assert site.states() == ["delete", "building"]
+    site.delete()
+    site.launch()
+    assert {number: node.state for number, node in site.rows.items()} == {2: NodeState.READY}
+    assert list(site.servers) == ["s-node-2-0"]
+
+
 def test_a_target_that_never_answered_is_told_to_forget_all_the_same() -> None:
     site = Site()
     site.create()
@@ -438,6 +448,18 @@ def test_nothing_foreign_is_touched(owner: Owner | None) -> None:
         site.now += 1000
         site.tell(events.CronCame("cleanup"))
     assert site.calls == []
+    assert site.states() == ["ready"]
+
+
+@pytest.mark.parametrize(
+    "key", [MachineKey("node", 77), MachineKey("image", 78), MachineKey("node", 1, 1)]
+)
+def test_a_server_of_ours_without_a_row_goes(key: MachineKey) -> None:
+    site = ready()
+    site.servers["left"] = Server("left", "ACTIVE", owner=Owner("p", key, "ours"))
+    site.list()
+    assert site.take_one(commands.DeleteServer) == commands.DeleteServer("p", "left")
+    assert site.observer.counts["server_leaked"] == 1
     assert site.states() == ["ready"]
 
 
