@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Callable, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from typing import Final, Protocol
 
 from aiohttp import web
@@ -17,9 +17,7 @@ from nodepool.daemon.page import render
 from nodepool.daemon.pool_thread import PoolView
 from nodepool.model import Node
 from nodepool.status import Table, dib_image_table, image_table, node_table
-from zuul.lib.web.cache import StatusCache
-from zuul.lib.web.files import read_static_files, serve_file
-from zuul.lib.web.server import WebThread
+from zuul.lib.web.site import StatusSite
 
 #: how long a view is good for
 LIFETIME_SECONDS: Final = 1.0
@@ -75,48 +73,31 @@ class Pages:
         return table.text() + "\n"
 
 
-class WebServer:
+class WebServer(StatusSite[Pages]):
     """The web application of one nodepoold."""
+
+    absent = ("This nodepoold stands by for another, or does not answer yet.\n", 5)
 
     def __init__(self, address: str, port: int, source: ViewSource) -> None:
         self._source = source
-        self._files = read_static_files("nodepool.daemon", _SERVED)
-        self._encoder = ThreadPoolExecutor(1, thread_name_prefix="web-encoder")
-        self._cache = StatusCache(
-            self._build, lifetime_seconds=LIFETIME_SECONDS, patience_seconds=PATIENCE_SECONDS
-        )
-        self._thread = WebThread(
+        super().__init__(
             address,
             port,
             setting="--web-port",
             name="nodepool",
-            make_routes=self._make_routes,
-            on_end=self._cache.close,
+            package="nodepool.daemon",
+            served=_SERVED,
+            lifetime_seconds=LIFETIME_SECONDS,
+            patience_seconds=PATIENCE_SECONDS,
         )
 
-    @property
-    def port(self) -> int:
-        """Where it listens, once started."""
-        return self._thread.port
-
-    def start(self) -> None:
-        """Listen; raises OSError if the address cannot be had."""
-        self._thread.start()
-
-    def stop(self) -> None:
-        """Close everything; returns within seconds."""
-        self._thread.stop()
-        self._encoder.shutdown(wait=False, cancel_futures=True)
-
-    def _make_routes(self, router: web.UrlDispatcher) -> None:
+    def add_routes(self, router: web.UrlDispatcher) -> None:
         router.add_route("*", "/", self._page)
         for path in _TABLES:
             router.add_route("*", path, self._page)
             router.add_route("*", f"{path}.json", self._page)
-        for path, file in self._files.items():
-            router.add_route("*", path, serve_file(file))
 
-    async def _build(self) -> Pages:
+    async def build(self) -> Pages:
         wanted = self._source.request_view()
         if wanted is None:
             raise LookupError("this nodepoold stands by")
@@ -124,18 +105,11 @@ class WebServer:
             return Pages(await asyncio.wrap_future(wanted))
 
     async def _page(self, request: web.Request) -> web.Response:
-        cached = None
-        if self._source.is_at_work:
-            cached = await self._cache.get()
-        if cached is None:
-            text = "This nodepoold stands by for another, or does not answer yet.\n"
-            return web.Response(status=503, text=text, headers={"Retry-After": "5"})
-        headers = self._cache.headers(cached)
-        since = request.if_modified_since
-        if since is not None and int(cached.document.built_at) <= since.timestamp():
-            return web.Response(status=304, headers=headers)
+        if not self._source.is_at_work:
+            raise self.is_absent()
+        pages, headers = await self.find(request)
         loop = asyncio.get_running_loop()
-        body = await loop.run_in_executor(self._encoder, cached.document.body, request.path)
+        body = await loop.run_in_executor(self.encoder, pages.body, request.path)
         kind = "text/html" if request.path == "/" else "text/plain"
         if request.path.endswith(".json"):
             return web.Response(body=body, content_type="application/json", headers=headers)
