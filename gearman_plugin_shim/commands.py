@@ -236,16 +236,13 @@ class Notice:
     fields: tuple[tuple[str, object], ...] = ()
 
 
-Command = (
-    OpenLink
-    | SetFunctions
-    | AllowJobs
-    | RetireLink
-    | SendData
-    | SendStatus
-    | CompleteJob
-    | FailJob
-    | PollComputers
+#: for the Gearman server
+GearmanCommand = (
+    OpenLink | SetFunctions | AllowJobs | RetireLink | SendData | SendStatus | CompleteJob | FailJob
+)
+#: for the master that they name
+MasterCommand = (
+    PollComputers
     | PollJobs
     | PollQueue
     | PostBuild
@@ -255,8 +252,5 @@ Command = (
     | StopBuild
     | DescribeBuild
     | SetOffline
-    | KeepBuild
-    | ForgetBuilds
-    | PublishEvent
-    | Notice
 )
+Command = GearmanCommand | MasterCommand | KeepBuild | ForgetBuilds | PublishEvent | Notice

@@ -15,7 +15,9 @@ from gearman_plugin_shim.bridge import Bridge
 from gearman_plugin_shim.commands import (
     Command,
     ForgetBuilds,
+    GearmanCommand,
     KeepBuild,
+    MasterCommand,
     Notice,
     PublishEvent,
     Severity,
@@ -23,8 +25,8 @@ from gearman_plugin_shim.commands import (
 from gearman_plugin_shim.config import MasterConfig, ShimConfig
 from gearman_plugin_shim.events import Event
 from gearman_plugin_shim.events_http import EventsServer
-from gearman_plugin_shim.executor import MASTER_COMMANDS, MasterExecutor
-from gearman_plugin_shim.gearman import GEARMAN_COMMANDS, GearmanLinks
+from gearman_plugin_shim.executor import MasterExecutor
+from gearman_plugin_shim.gearman import GearmanLinks
 from gearman_plugin_shim.journal import Journal
 from gearman_plugin_shim.journal_writer import JournalWriter
 from gearman_plugin_shim.model import BridgeSettings, BuildRow, MasterSettings
@@ -166,9 +168,9 @@ class Daemon:
 
     def _dispatch(self, commands: Iterable[Command]) -> None:
         for command in commands:
-            if isinstance(command, GEARMAN_COMMANDS):
+            if isinstance(command, GearmanCommand):
                 self._links.execute(command)
-            elif isinstance(command, MASTER_COMMANDS):
+            elif isinstance(command, MasterCommand):
                 self._masters[command.master].execute(command)
             elif isinstance(command, KeepBuild | ForgetBuilds):
                 self._journal.execute(command)

@@ -15,9 +15,9 @@ from typing import Final
 
 from gearman_plugin_shim.commands import (
     CancelItem,
-    Command,
     DescribeBuild,
     FetchBuild,
+    MasterCommand,
     PollComputers,
     PollJobs,
     PollQueue,
@@ -57,31 +57,6 @@ log = logging.getLogger("zuul.ShimMaster")
 
 #: the looks: computers, jobs, queue
 _POLL_THREADS: Final = 3
-
-MasterCommand = (
-    PollComputers
-    | PollJobs
-    | PollQueue
-    | PostBuild
-    | SeekBuild
-    | FetchBuild
-    | CancelItem
-    | StopBuild
-    | DescribeBuild
-    | SetOffline
-)
-MASTER_COMMANDS: Final = (
-    PollComputers,
-    PollJobs,
-    PollQueue,
-    PostBuild,
-    SeekBuild,
-    FetchBuild,
-    CancelItem,
-    StopBuild,
-    DescribeBuild,
-    SetOffline,
-)
 
 
 class MasterExecutor:
@@ -246,7 +221,3 @@ def failed(command: MasterCommand, failure: Failure, asked_at: float) -> Event:
             return BuildDescribed(ref, failure)
         case SetOffline(node=node):
             return OfflineSet(name, node, failure)
-
-
-def is_for_master(command: Command) -> bool:
-    return isinstance(command, MASTER_COMMANDS)

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import ssl
 from collections.abc import Callable
-from typing import Final
 
 from gearman_plugin_shim.commands import (
     AllowJobs,
-    Command,
     CompleteJob,
     FailJob,
+    GearmanCommand,
     OpenLink,
     RetireLink,
     SendData,
@@ -23,20 +22,6 @@ from gearman_plugin_shim.model import JobRef
 from zuul.lib import gearman
 from zuul.lib.gearman import PacketType, TakenJob, WorkerHub
 from zuul.lib.tls import client_context
-
-GearmanCommand = (
-    OpenLink | SetFunctions | AllowJobs | RetireLink | SendData | SendStatus | CompleteJob | FailJob
-)
-GEARMAN_COMMANDS: Final = (
-    OpenLink,
-    SetFunctions,
-    AllowJobs,
-    RetireLink,
-    SendData,
-    SendStatus,
-    CompleteJob,
-    FailJob,
-)
 
 
 class GearmanLinks:
@@ -109,7 +94,3 @@ def ssl_context_of(config: GearmanConfig) -> ssl.SSLContext | None:
     """Both sides show certificates of the one authority; gear's servers are known by no name."""
     # Compat: certificates of Gearman servers carry no host names, gear never looked at them.
     return client_context(config.tls, check_hostname=False) if config.tls else None
-
-
-def is_for_gearman(command: Command) -> bool:
-    return isinstance(command, GEARMAN_COMMANDS)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import logging
-from typing import Any, Final
+from typing import Final
 
 from nodepool.core.events import Step
 from nodepool.core.ports import Observer
 from nodepool.model import Node, NodeState, SnapshotImage
-from zuul.lib.logs import fields
+from zuul.lib.watching import fan_out, hooks_of, say
 
 #: the names under which operators know them (contract nodepool.md 18)
 POOL: Final = logging.getLogger("nodepool.NodePool")
@@ -65,31 +65,21 @@ class SilentObserver:
         pass
 
 
-HOOKS = tuple(name for name in vars(SilentObserver) if not name.startswith("_"))
+HOOKS = hooks_of(SilentObserver)
 
 
 class Observers(SilentObserver):
     """Several observers as one; each is told in the order given."""
 
     def __init__(self, *observers: Observer) -> None:
-        for hook in HOOKS:
-            tell = [getattr(observer, hook) for observer in observers]
-            setattr(self, hook, _fan_out(tell))
-
-
-def _fan_out(tell: list[Any]) -> Any:
-    def tell_all(*arguments: Any) -> None:
-        for each in tell:
-            each(*arguments)
-
-    return tell_all
+        vars(self).update(fan_out(SilentObserver, observers))
 
 
 class LogObserver:
     """A line for every state change; `action` on the record is the hook's name."""
 
     def node_changed(self, node: Node, before: NodeState | None) -> None:
-        _say(
+        say(
             POOL,
             logging.INFO,
             "node_changed",
@@ -101,7 +91,7 @@ class LogObserver:
         )
 
     def launch_step(self, node: Node, step: Step) -> None:
-        _say(
+        say(
             LAUNCHER,
             logging.DEBUG,
             "launch_step",
@@ -112,7 +102,7 @@ class LogObserver:
 
     def launch_ended(self, node: Node, stat_key: str, seconds: float, text: str) -> None:
         failed = stat_key != "ready"
-        _say(
+        say(
             LAUNCHER,
             logging.WARNING if failed else logging.INFO,
             "launch_ended",
@@ -127,25 +117,25 @@ class LogObserver:
         about = _about(node) | {"server": node.machines[index].server_id, "subnode": index}
         sentence = "Subnode launched" if stat_key == "ready" else "Launch of a subnode failed"
         about |= {"result": stat_key, "seconds": round(seconds, 1)}
-        _say(SUBNODES, logging.INFO, "subnode_launched", sentence, **about)
+        say(SUBNODES, logging.INFO, "subnode_launched", sentence, **about)
 
     def node_removed(self, node: Node, seconds: float) -> None:
         seconds = round(seconds, 1)
-        _say(DELETER, logging.INFO, "node_removed", "Node is gone", **_about(node), seconds=seconds)
+        say(DELETER, logging.INFO, "node_removed", "Node is gone", **_about(node), seconds=seconds)
 
     def job_ended(self, node: Node, job: str, branch: str | None, seconds: float) -> None:
         about = {**_about(node), "job": job, "branch": branch, "seconds": round(seconds, 1)}
-        _say(COMPLETE, logging.INFO, "job_ended", "Build succeeded", **about)
+        say(COMPLETE, logging.INFO, "job_ended", "Build succeeded", **about)
 
     def node_held(self, node: Node, job: str) -> None:
-        _say(COMPLETE, logging.INFO, "node_held", "Node is held", **_about(node), job=job)
+        say(COMPLETE, logging.INFO, "node_held", "Node is held", **_about(node), job=job)
 
     def event_passed_over(self, nodename: str, job: str, reason: str) -> None:
         about = {"nodename": nodename, "job": job, "reason": reason}
-        _say(LISTENER, logging.DEBUG, "event_passed_over", "Build event passed over", **about)
+        say(LISTENER, logging.DEBUG, "event_passed_over", "Build event passed over", **about)
 
     def event_made_up(self, node: Node, reason: str) -> None:
-        _say(
+        say(
             LISTENER,
             logging.WARNING,
             "event_made_up",
@@ -157,10 +147,10 @@ class LogObserver:
     def image_changed(self, image: SnapshotImage, before: NodeState | None) -> None:
         sentence = f"Image is {image.state.word}"
         was = before.word if before else None
-        _say(IMAGES, logging.INFO, "image_changed", sentence, **_about_image(image), before=was)
+        say(IMAGES, logging.INFO, "image_changed", sentence, **_about_image(image), before=was)
 
     def image_ended(self, image: SnapshotImage, seconds: float, problem: str) -> None:
-        _say(
+        say(
             IMAGES,
             logging.WARNING if problem else logging.INFO,
             "image_ended",
@@ -172,11 +162,11 @@ class LogObserver:
 
     def server_leaked(self, provider: str, server_id: str, name: str) -> None:
         about = {"provider": provider, "server": server_id, "hostname": name}
-        _say(LEAKS, logging.WARNING, "server_leaked", "Server has no row, it is deleted", **about)
+        say(LEAKS, logging.WARNING, "server_leaked", "Server has no row, it is deleted", **about)
 
     def provider_refused(self, provider: str, text: str, pause: float) -> None:
         about = {"provider": provider, "pause": round(pause, 1), "reason": text or None}
-        _say(PROVIDERS, logging.WARNING, "provider_refused", "No creates for a while", **about)
+        say(PROVIDERS, logging.WARNING, "provider_refused", "No creates for a while", **about)
 
 
 def _about(node: Node) -> dict[str, object]:
@@ -198,8 +188,3 @@ def _about_image(image: SnapshotImage) -> dict[str, object]:
         "hostname": image.hostname,
         "external_id": image.external_id,
     }
-
-
-def _say(log: logging.Logger, level: int, action: str, sentence: str, **values: object) -> None:
-    if log.isEnabledFor(level):
-        log.log(level, "%s %s", sentence, fields(**values), extra={"action": action})

@@ -6,12 +6,10 @@ The keys of statsd are a contract (doc/source/reference/statsd.rst): dashboards 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
-from typing import Any
 
 from zuul.core.ports import Observer
-from zuul.lib.logs import fields
 from zuul.lib.stats import Stats, escape_name, escape_part, escape_project
+from zuul.lib.watching import fan_out, hooks_of, say
 from zuul.model.change import Changeish
 from zuul.model.trigger import TriggerEvent
 
@@ -99,31 +97,14 @@ class SilentObserver:
         pass
 
 
-HOOKS = tuple(name for name in vars(SilentObserver) if not name.startswith("_"))
+HOOKS = hooks_of(SilentObserver)
 
 
 class Observers(SilentObserver):
     """Several observers as one; each is told in the order given."""
 
     def __init__(self, *observers: Observer) -> None:
-        # A hook nobody listens to stays the silent one, so it costs a call and no more.
-        for hook in HOOKS:
-            silent = getattr(SilentObserver, hook)
-            tell = [
-                getattr(observer, hook)
-                for observer in observers
-                if getattr(type(observer), hook) is not silent
-            ]
-            if tell:
-                setattr(self, hook, tell[0] if len(tell) == 1 else _fan_out(tell))
-
-
-def _fan_out(tell: list[Callable[..., None]]) -> Callable[..., None]:
-    def tell_all(*arguments: Any, **keywords: Any) -> None:
-        for each in tell:
-            each(*arguments, **keywords)
-
-    return tell_all
+        vars(self).update(fan_out(SilentObserver, observers))
 
 
 class LogObserver(SilentObserver):
@@ -131,7 +112,8 @@ class LogObserver(SilentObserver):
 
     def event_received(self, event: TriggerEvent) -> None:
         if log.isEnabledFor(logging.DEBUG):
-            _say(
+            say(
+                log,
                 logging.DEBUG,
                 "event_received",
                 "Event received",
@@ -146,35 +128,35 @@ class LogObserver(SilentObserver):
 
     def item_enqueued(self, pipeline: str, item: str, change: Changeish, live: bool) -> None:
         about = _about(pipeline, change, item)
-        _say(logging.INFO, "item_enqueued", "Item enqueued", **about, live=live)
+        say(log, logging.INFO, "item_enqueued", "Item enqueued", **about, live=live)
 
     def item_dequeued(
         self, pipeline: str, item: str, change: Changeish, live: bool, resident: float, reason: str
     ) -> None:
         about = _about(pipeline, change, item)
         about |= {"live": live, "seconds": round(resident, 1), "reason": reason}
-        _say(logging.INFO, "item_dequeued", "Item dequeued", **about)
+        say(log, logging.INFO, "item_dequeued", "Item dequeued", **about)
 
     def enqueue_refused(self, pipeline: str, change: Changeish, reason: str) -> None:
         about = _about(pipeline, change)
-        _say(logging.INFO, "enqueue_refused", "Change not enqueued", **about, reason=reason)
+        say(log, logging.INFO, "enqueue_refused", "Change not enqueued", **about, reason=reason)
 
     def item_reset(self, pipeline: str, item: str, change: Changeish, reason: str) -> None:
         about = _about(pipeline, change, item)
-        _say(logging.INFO, "item_reset", "Item starts again", **about, reason=reason)
+        say(log, logging.INFO, "item_reset", "Item starts again", **about, reason=reason)
 
     def merge_completed(
         self, pipeline: str, item: str, change: Changeish, merged: bool, reason: str | None
     ) -> None:
         about = _about(pipeline, change, item)
         sentence = "Merge done" if merged else "Merge failed"
-        _say(logging.INFO, "merge_completed", sentence, **about, reason=reason)
+        say(log, logging.INFO, "merge_completed", sentence, **about, reason=reason)
 
     def build_launched(
         self, pipeline: str, item: str, change: Changeish, build: str, job: str
     ) -> None:
         about = _about(pipeline, change, item)
-        _say(logging.INFO, "build_launched", "Build launched", **about, build=build, job=job)
+        say(log, logging.INFO, "build_launched", "Build launched", **about, build=build, job=job)
 
     def build_started(
         self,
@@ -188,7 +170,8 @@ class LogObserver(SilentObserver):
         node_labels: tuple[str, ...],
         node_name: str | None,
     ) -> None:
-        _say(
+        say(
+            log,
             logging.INFO,
             "build_started",
             "Build started",
@@ -210,7 +193,8 @@ class LogObserver(SilentObserver):
         result: str | None,
         duration: float | None,
     ) -> None:
-        _say(
+        say(
+            log,
             logging.INFO,
             "build_completed",
             "Build completed" if result is not None else "Build got lost",
@@ -228,14 +212,15 @@ class LogObserver(SilentObserver):
         # Why not is said by the driver, at the level it deserves.
         level = logging.INFO if reported else logging.WARNING
         sentence = "Item reported" if reported else "Item not reported"
-        _say(level, "item_reported", sentence, **about, report=action)
+        say(log, level, "item_reported", sentence, **about, report=action)
 
     def window_changed(self, pipeline: str, queue: str, window: int) -> None:
         about = {"pipeline": pipeline, "queue": queue, "window": window}
-        _say(logging.INFO, "window_changed", "Window changed", **about)
+        say(log, logging.INFO, "window_changed", "Window changed", **about)
 
     def pipeline_disabled(self, pipeline: str, failures: int) -> None:
-        _say(
+        say(
+            log,
             logging.WARNING,
             "pipeline_disabled",
             "Pipeline disabled after failures in a row",
@@ -244,7 +229,8 @@ class LogObserver(SilentObserver):
         )
 
     def alarm(self, pipeline: str, queue: str, text: str) -> None:
-        _say(
+        say(
+            log,
             logging.CRITICAL,
             "alarm",
             "The queue has stopped, someone must look",
@@ -254,22 +240,17 @@ class LogObserver(SilentObserver):
         )
 
     def problem(self, where: str, text: str) -> None:
-        _say(logging.ERROR, "problem", "Something went wrong", where=where, reason=text)
+        say(log, logging.ERROR, "problem", "Something went wrong", where=where, reason=text)
 
     def reconfigured(self, pipelines: tuple[str, ...]) -> None:
         names = ",".join(pipelines)
-        _say(logging.INFO, "reconfigured", "Layout loaded", pipelines=names)
+        say(log, logging.INFO, "reconfigured", "Layout loaded", pipelines=names)
 
 
 def _about(pipeline: str, change: Changeish, item: str | None = None) -> dict[str, object]:
     # A null item's key shows as "": then its project is what there is to say.
     shown = str(change.key) or None
     return {"pipeline": pipeline, "change": shown, "item": item, "project": change.project}
-
-
-def _say(level: int, action: str, sentence: str, **values: object) -> None:
-    if log.isEnabledFor(level):
-        log.log(level, "%s %s", sentence, fields(**values), extra={"action": action})
 
 
 class StatsObserver(SilentObserver):
