@@ -1,7 +1,7 @@
-"""The list of scenarios, doc/source/developer/scenarios.rst, as data.
+"""The lists of scenarios, of the gate and of nodepool, in doc/source/developer, as data.
 
-`python -m tests.support.catalogue` prints the tests that have an entry's number in their name and
-are not in its row, and those in a row that are no more.
+`python -m tests.support.catalogue` prints the tests of the gate that have an entry's number in
+their name and are not in its row, and those in a row that are no more.
 """
 
 from __future__ import annotations
@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 TESTS = Path(__file__).parents[1]
-LIST = TESTS.parent / "doc" / "source" / "developer" / "scenarios.rst"
+_DOC = TESTS.parent / "doc" / "source" / "developer"
+LIST, NODEPOOL_LIST = _DOC / "scenarios.rst", _DOC / "nodepool-scenarios.rst"
 
 _ROW = re.compile(r"^   \* - ", re.MULTILINE)
 _CELL = re.compile(r"^     - ", re.MULTILINE)

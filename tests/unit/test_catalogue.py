@@ -1,25 +1,33 @@
-"""The list of scenarios is whole, and speaks of tests that there are."""
+"""The lists of scenarios are whole, and speak of tests that there are."""
 
 from __future__ import annotations
 
 import pytest
 
-from tests.support.catalogue import LIST, TESTS, Row, names_in, read_rows
+from tests.support.catalogue import LIST, NODEPOOL_LIST, TESTS, Row, names_in, read_rows
 
-#: entries of the contract's catalogue
-LAST = 157
-
-ROWS = tuple(read_rows(LIST.read_text("utf-8")))
+GATE, NODEPOOL = (tuple(read_rows(path.read_text("utf-8"))) for path in (LIST, NODEPOOL_LIST))
 
 
-def test_every_entry_has_one_row() -> None:
-    entries = [row.entry for row in ROWS]
-    assert entries[:LAST] == list(range(1, LAST + 1))
-    assert entries[LAST:] == sorted(set(entries[LAST:]))
-    assert entries[LAST] >= 300, "numbers of our own begin at 300"
+@pytest.mark.parametrize(
+    ("rows", "last", "own"),
+    [pytest.param(GATE, 157, 300, id="gate"), pytest.param(NODEPOOL, 66, 100, id="nodepool")],
+)
+def test_every_entry_has_one_row(rows: tuple[Row, ...], last: int, own: int) -> None:
+    """`last`: of the contract's catalogue; numbers of our own begin at `own`."""
+    entries = [row.entry for row in rows]
+    assert entries[:last] == list(range(1, last + 1))
+    assert entries[last:] == sorted(set(entries[last:]))
+    assert entries[last] >= own
 
 
-@pytest.mark.parametrize("row", ROWS, ids=lambda row: str(row.entry))
+@pytest.mark.parametrize(
+    "row",
+    [
+        *(pytest.param(row, id=str(row.entry)) for row in GATE),
+        *(pytest.param(row, id=f"nodepool-{row.entry}") for row in NODEPOOL),
+    ],
+)
 def test_a_row_names_tests_that_there_are(row: Row) -> None:
     assert row.text
     assert row.tests or row.last.startswith("Not wanted: ")
