@@ -27,6 +27,8 @@ def _started(state: State, event: events.Started, now: float) -> None:
 
 def _config_loaded(state: State, event: events.ConfigLoaded, now: float) -> None:
     state.config = event.config
+    for health in state.health.values():
+        health.start_anew()
     state.replan = state.check_images = True
 
 
@@ -196,7 +198,7 @@ def _snapshot_taken(state: State, event: events.SnapshotTaken, now: float) -> No
 def _step_failed(state: State, event: events.StepFailed, now: float) -> None:
     key = event.key
     if key in state.boots:
-        _conclude(state, machines.on_step_failed(state, event), now)
+        _conclude(state, machines.on_step_failed(state, event, now), now)
     elif key.kind == "image":
         images.on_step_failed(state, event, now)
     else:

@@ -1,21 +1,26 @@
 """Health: how many creates a provider may be asked for now.
 
 A refusal pauses a provider, twice as long each time; the first create after a pause goes alone.
-So do servers that go to ERROR one after the other, which is how a cloud without room for them says
-no. The cloud's own quota counts beside max-servers, so that few creates are refused at all.
+So do servers that come to nothing one after the other: that go to ERROR, which is how a cloud
+without room for them says no, that get no address, that nobody can log into. The cloud's own quota
+counts beside max-servers, so that few creates are refused at all.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field
 
+from nodepool.core.steps import Step
 from nodepool.model import Fault, MachineKey
 
 FIRST_PAUSE, LONGEST_PAUSE = 5.0, 600.0
 #: creates under way at once: what goes wrong with one goes wrong with all that follow it
 MAX_UNDER_WAY = 50
-#: servers in a row that may go to ERROR: any cloud has one that does now and then
-MAX_ERRORS = 2
+#: servers in a row that may fail at a step: any cloud has one that does now and then
+MAX_FAILURES = 2
+#: of pauses for what may be the fault of one image or key, though it works elsewhere
+LONGEST_DOUBT = 120.0
 
 
 def back_off(attempt: int, first: float, longest: float) -> float:
@@ -29,9 +34,10 @@ class Health:
 
     refusals: int = 0
     blocked_until: float = 0.0
-    #: servers that went to ERROR since one became ACTIVE, and the pauses for that
-    errors: int = 0
+    #: servers that failed at a step since one got past it; the pauses for that, and the step
+    failures: Counter[Step] = field(default_factory=Counter)
     stalls: int = 0
+    stalled_at: Step = Step.BOOT
     #: the end of the last one, and of the time given to the create that followed it
     stalled_until: float = 0.0
     trial_until: float = 0.0
@@ -62,12 +68,12 @@ class Health:
         return max(self.blocked_until, self.stalled_until, self.trial_until)
 
     def asked(self, key: MachineKey, now: float) -> None:
-        """While servers go to ERROR the fate of this one is waited for, for a while."""
+        """While servers fail the fate of this one is waited for, for a while."""
         self.under_way.add(key)
         if self.room is not None:
             self.room -= 1
         if self.stalls:
-            self.trial_until = now + back_off(self.stalls, FIRST_PAUSE, LONGEST_PAUSE)
+            self.trial_until = now + self._stall()
 
     def created(self, key: MachineKey, now: float) -> None:
         if key in self.under_way:
@@ -91,22 +97,34 @@ class Health:
         self.blocked_until = now + pause
         return pause
 
-    def went_to_error(self, now: float) -> float:
-        """A server did; the pause in seconds, or 0."""
-        self.errors += 1
-        if self.errors <= MAX_ERRORS or now < self.stalled_until:
+    def went_wrong(self, step: Step, now: float) -> float:
+        """A server did, at BOOT, ADDRESS or CONNECT; the pause in seconds, or 0."""
+        self.failures[step] += 1
+        if self.failures[step] <= MAX_FAILURES or now < self.stalled_until:
             return 0.0  # or asked for before the pause began
         self.stalls += 1
-        pause = back_off(self.stalls, FIRST_PAUSE, LONGEST_PAUSE)
+        self.stalled_at = step
+        pause = self._stall()
         self.stalled_until = now + pause
         return pause
 
-    def became_active(self) -> bool:
-        """A server did; whether that ends a pause."""
-        was = self.stalls > 0
-        self.errors = self.stalls = 0
+    def went_well(self, step: Step) -> bool:
+        """A server got past the step; whether that ends a pause."""
+        self.failures[step] = 0
+        if not self.stalls or self.stalled_at is not step:
+            return False
+        self.start_anew()
+        return True
+
+    def start_anew(self) -> None:
+        """What made servers fail may have been mended."""
+        self.failures.clear()
+        self.stalls = 0
         self.stalled_until = self.trial_until = 0.0
-        return was
+
+    def _stall(self) -> float:
+        longest = LONGEST_PAUSE if self.stalled_at is Step.BOOT else LONGEST_DOUBT
+        return back_off(self.stalls, FIRST_PAUSE, longest)
 
     def freed(self, deleted_at: float | None) -> bool:
         """A server that took room is gone; `deleted_at`: when that was asked for, None: never.

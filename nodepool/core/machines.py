@@ -118,16 +118,11 @@ def on_listed(state: State, key: MachineKey, server: Server, now: float) -> Outc
     machine = state.find_machine(key)
     if boot is None or machine is None or boot.step is not Step.BOOT:
         return None
-    health = state.health_of(boot.provider)
     if server.status == "ERROR":
-        if pause := health.went_to_error(now):
-            text = f"{health.errors} servers in a row went to ERROR"
-            _pause(state, boot.provider, text, pause)
-        return Failed(key, Step.BOOT, "error.status", "the server went to ERROR")
+        return _went_wrong(state, boot, Step.BOOT, "error.status", "the server went to ERROR", now)
     if server.status != "ACTIVE":
         return None
-    if health.became_active():
-        state.replan = True
+    _went_well(state, boot.provider, Step.BOOT)
     provider = state.find_provider(boot.provider)
     if provider is None:
         return Failed(key, Step.BOOT, "error.unknown", "the provider left the configuration")
@@ -145,12 +140,8 @@ def on_listed(state: State, key: MachineKey, server: Server, now: float) -> Outc
             AttachAddress(key, boot.provider, machine.server_id, state.owner(boot.provider, key))
         )
         return None
-    return Failed(
-        key,
-        Step.BOOT,
-        "error.network",
-        "the server has no public address, and its provider no pool to give it one",
-    )
+    text = "the server has no public address, and its provider no pool to give it one"
+    return _went_wrong(state, boot, Step.ADDRESS, "error.network", text, now)
 
 
 def on_attached(state: State, event: events.AddressAttached, now: float) -> Outcome:
@@ -182,6 +173,7 @@ def _connect(state: State, boot: Boot, now: float) -> Outcome:
         timeout = provider.boot_timeout if provider else 60.0
     if recipe is None:
         return Failed(key, Step.BOOT, "error.unknown", "the image left the configuration")
+    _went_well(state, boot.provider, Step.ADDRESS)
     boot.step = Step.CONNECT
     state.timers.set(("boot", key), now + timeout + CONNECT_MARGIN)
     command = Connect(key, machine.ip, username, recipe.private_key, keypair, timeout)
@@ -195,15 +187,16 @@ def on_connected(state: State, event: events.Connected, now: float) -> Outcome:
     if boot is None or machine is None or boot.step is not Step.CONNECT:
         return None
     state.save_machine(key, replace(machine, host_keys=event.host_keys), now)
+    _went_well(state, boot.provider, Step.CONNECT)
     drop(state, key)
     return Up(key, now - boot.started_at)
 
 
-def on_step_failed(state: State, event: events.StepFailed) -> Outcome:
+def on_step_failed(state: State, event: events.StepFailed, now: float) -> Outcome:
     boot = state.boots.get(event.key)
     if boot is None or boot.step is not event.step:
         return None
-    return Failed(event.key, event.step, event.stat_key, event.text)
+    return _went_wrong(state, boot, event.step, event.stat_key, event.text, now)
 
 
 def on_gone(state: State, key: MachineKey) -> Outcome:
@@ -224,4 +217,37 @@ def on_deadline(state: State, key: MachineKey, now: float) -> Outcome:
         state.doubts[key] = now
     late = {Step.ADDRESS: "error.ipadd", Step.CONNECT: "error.ssh"}
     stat_key = late.get(boot.step, "error.unknown")
-    return Failed(key, boot.step, stat_key, f"took too long at step {boot.step.value}")
+    text = f"took too long at step {boot.step.value}"
+    return _went_wrong(state, boot, boot.step, stat_key, text, now)
+
+
+#: what is said of servers that fail one after the other
+_SAID = {
+    Step.BOOT: "went to ERROR or never became ACTIVE",
+    Step.ADDRESS: "got no address",
+    Step.CONNECT: "let nobody in",
+}
+
+
+def _went_wrong(
+    state: State, boot: Boot, step: Step, stat_key: str, text: str, now: float
+) -> Failed:
+    if step in _SAID and not _may_be_the_image(state, boot.key, step):
+        health = state.health_of(boot.provider)
+        if pause := health.went_wrong(step, now):
+            said = f"{health.failures[step]} servers in a row {_SAID[step]}"
+            _pause(state, boot.provider, said, pause)
+    return Failed(boot.key, step, stat_key, text)
+
+
+def _went_well(state: State, provider: str, step: Step) -> None:
+    if state.health_of(provider).went_well(step):
+        state.replan = True
+
+
+def _may_be_the_image(state: State, key: MachineKey, step: Step) -> bool:
+    """Whom an image lets in is its own affair until a node of it worked (launch_flow.py)."""
+    if step is not Step.CONNECT:
+        return False
+    image = state.images.get(state.nodes[key.id].image_id or 0) if key.kind == "node" else None
+    return image is None or not image.proven

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from nodepool.core.census import Census, take_census
 from nodepool.core.health import LONGEST_PAUSE, MAX_UNDER_WAY, Health
+from nodepool.core.steps import Step
 from nodepool.core.timers import Timers
 from nodepool.model import Fault, Machine, MachineKey, Node, NodeState, Presence
 
@@ -102,7 +103,7 @@ def test_refusals_of_one_burst_count_once() -> None:
 
 def test_servers_in_a_row_that_go_to_error_are_a_refusal() -> None:
     health, now = Health(), 100.0
-    assert [health.went_to_error(now) for _ in range(20)] == [0.0, 0.0, 5.0] + [0.0] * 17
+    assert [health.went_wrong(Step.BOOT, now) for _ in range(20)] == [0.0, 0.0, 5.0] + [0.0] * 17
     assert health.allowance(now + 4.9, 3) == 0
     pauses = []
     for number in range(9):
@@ -111,22 +112,35 @@ def test_servers_in_a_row_that_go_to_error_are_a_refusal() -> None:
         health.asked(KEYS[number], now)
         health.created(KEYS[number], now)
         assert health.allowance(now + 1, 3) == 0  # one goes ahead, and its fate is waited for
-        pauses.append(health.went_to_error(now + 2))
+        pauses.append(health.went_wrong(Step.BOOT, now + 2))
     assert pauses == [10, 20, 40, 80, 160, 320, 600, 600, 600]
     health.asked(KEYS[50], health.paused_until)
     health.created(KEYS[50], health.paused_until)
     now = health.trial_until
     assert health.allowance(now, 3) == 3  # it is still booting: the next one may try
-    assert health.became_active()
+    assert health.went_well(Step.BOOT)
     assert health.allowance(0.0, 3) == MAX_UNDER_WAY
-    assert health.went_to_error(now) == 0.0
+    assert health.went_wrong(Step.BOOT, now) == 0.0
 
 
 def test_a_server_that_goes_to_error_now_and_then_pauses_nothing() -> None:
     health = Health()
     for _ in range(20):
-        assert [health.went_to_error(1.0), health.went_to_error(1.0)] == [0.0, 0.0]
-        assert not health.became_active()
+        assert [health.went_wrong(Step.BOOT, 1.0) for _ in range(2)] == [0.0, 0.0]
+        assert not health.went_well(Step.BOOT)
+
+
+def test_only_the_step_that_failed_ends_the_pause() -> None:
+    health, pauses = Health(), []
+    for _ in range(9):
+        now = health.paused_until
+        health.went_well(Step.BOOT)  # each gets so far
+        pauses.append(health.went_wrong(Step.CONNECT, now))
+    assert pauses == [0, 0, 5, 10, 20, 40, 80, 120, 120]
+    assert not health.went_well(Step.ADDRESS)
+    assert health.paused_until > now
+    assert health.went_well(Step.CONNECT)
+    assert health.paused_until == 0.0
 
 
 def test_the_account_s_room_counts() -> None:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 
 import pytest
 
 from nodepool.config import parse_config
 from nodepool.core import commands, events
+from nodepool.core.steps import Step
 from nodepool.model import Fault
 from tests.unit.nodepool.core.site import CONFIG, GEARMAN, Site, ready_image
 
@@ -138,6 +140,49 @@ def test_a_cloud_whose_servers_go_to_error_is_asked_less_and_less() -> None:
         site.wait(60)
     site.list()
     assert len(site.take(commands.CreateServer)) == 19
+
+
+@pytest.mark.parametrize("step", [Step.ADDRESS, Step.CONNECT])
+def test_work_goes_elsewhere_while_a_cloud_s_servers_come_to_nothing(step: Step) -> None:
+    site = Site(text({"a": (0, 0, "pq")}, {"p": 100, "q": 100}))
+    demand(site, a=4)
+    broken = 0
+    for _ in range(60):
+        keys = [key for key in site.create() if site.rows[key.id].provider == "p"]
+        broken += len(keys)
+        if step is Step.CONNECT:
+            site.list()
+            for key in keys:
+                site.tell(events.StepFailed(key, Step.CONNECT, "error.ssh", "no answer"))
+        else:
+            site.list(public_v4=None)
+        for call in site.take(commands.DeleteServer):
+            site.servers.pop(call.server_id, None)
+            site.tell(events.ServerGone("p", call.server_id))
+        site.wait(1)
+    assert {node.provider for node in site.rows.values()} == {"q"}
+    assert len(site.rows) == 4
+    assert broken <= 5
+
+
+def test_servers_that_an_unproven_image_keeps_shut_are_not_the_cloud_s_fault() -> None:
+    new = replace(ready_image(), proven=False)
+    site = Site(text({"a": (0, 0, "p")}, {"p": 20}), images=(new,))
+    demand(site, a=4)
+    for key in site.create():
+        site.list()
+        site.tell(events.StepFailed(key, Step.CONNECT, "error.ssh", "no answer"))
+    assert site.observer.counts["provider_refused"] == 0
+
+
+def test_another_configuration_is_tried_at_once() -> None:
+    site = Site(text({"a": (0, 0, "p")}, {"p": 20}))
+    demand(site, a=4)
+    site.create()
+    site.list(status="ERROR")
+    assert site.take(commands.CreateServer) == []
+    site.tell(events.ConfigLoaded(site.config))
+    assert len(site.take(commands.CreateServer)) == 4
 
 
 def test_a_full_account_is_asked_for_its_quota() -> None:
