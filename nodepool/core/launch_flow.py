@@ -25,6 +25,7 @@ from nodepool.core.commands import (
     PrepareNode,
     RegisterNode,
     RelabelNode,
+    RevokeNode,
     StartTestJob,
 )
 from nodepool.core.events import Step
@@ -191,6 +192,8 @@ def on_assigned(state: State, node_id: int, manager: str | None, now: float) -> 
     if node is None:
         return
     state.save_node(replace(node, manager=manager))
+    if manager and node.state is NodeState.DELETE:
+        state.call(RevokeNode(manager, node.nodename))
     launch = state.launches.get(node_id)
     if launch is not None and launch.step is Step.ASSIGN:
         finish(state, state.nodes[node_id], now)

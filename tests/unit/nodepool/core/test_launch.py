@@ -261,6 +261,17 @@ def test_assignment_by_gearman() -> None:
     assert site.take_one(commands.RevokeNode) == commands.RevokeNode("zl01", "one-p-1")
 
 
+def test_a_node_that_is_taken_on_its_way_out_is_revoked() -> None:
+    text = CONFIG[: CONFIG.index("    jenkins:")] + "    assign-via-gearman: true\n"
+    site = Site(text)
+    site.launch()
+    site.take_one(commands.AssignNode)
+    site.person(1, NodeState.DELETE)
+    assert site.take(commands.RevokeNode) == []  # nobody has it yet
+    site.tell(events.Assigned(1, "zl01"))
+    assert site.take_one(commands.RevokeNode) == commands.RevokeNode("zl01", "one-p-1")
+
+
 def with_test_job() -> Site:
     site = Site(CONFIG.replace("apikey: k", "apikey: k, test-job: tt"))
     site.create()
