@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import queue
 import time
+from collections import deque
 from collections.abc import Callable, Hashable, Mapping
 from dataclasses import replace
 
@@ -28,6 +29,8 @@ LOGIN_THREADS, PREPARE_THREADS = 16, 64
 #: whom base images let in
 USERS = ("root", "ubuntu", "fedora", "cloud-user", "centos", "debian")
 MOST_USERS = 1000
+#: lines of a ready script that failed: its last ones
+MOST_SAID = 50
 
 SshCall = commands.Connect | commands.PrepareNode | commands.ProbeNode | commands.PrepareImage
 
@@ -181,8 +184,20 @@ class SshEdge:
                     command = ssh_files.script_command(
                         call.ready_script, machine.hostname, self._environment
                     )
-                    session.run(command, "The ready script", deadline - time.monotonic())
+                    self._run_ready_script(session, command, key, deadline)
         self._inbox(events.Prepared("node", node.id))
+
+    def _run_ready_script(
+        self, session: Session, command: str, key: MachineKey, deadline: float
+    ) -> None:
+        """The machine goes if it fails, so what it said last goes to the log."""
+        said: deque[str] = deque(maxlen=MOST_SAID)
+        try:
+            session.run(command, "The ready script", deadline - time.monotonic(), said.append)
+        except LaunchError:
+            for line in said:
+                log.warning("Ready script of node %d.%d said: %s", key.id, key.index, line)
+            raise
 
     def _prepare_image(self, call: commands.PrepareImage) -> None:
         image, key = call.image, MachineKey("image", call.image.id)

@@ -245,7 +245,11 @@ def close(session: Any) -> bool:
 
 
 def test_a_script_that_never_ends_is_ended(
-    edge: SshEdge, inbox: Inbox, client: Client, cloud: SandboxCloud
+    edge: SshEdge,
+    inbox: Inbox,
+    client: Client,
+    cloud: SandboxCloud,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     server = client.boot()
     wait_for(lambda: close(client.login(address_of(server), "root")))
@@ -253,12 +257,14 @@ def test_a_script_that_never_ends_is_ended(
     for folder in ("etc/nodepool", "opt/nodepool-scripts"):
         (root / folder).mkdir(parents=True)
     script = root / "opt/nodepool-scripts/ready.sh"
-    script.write_text("#!/bin/sh\nsleep 50\n")
+    script.write_text("#!/bin/sh\nseq 60\nsleep 50\n")
     script.chmod(0o755)
     machine = Machine("node", ip=address_of(server))
     node = Node(7, "sandbox", "l", "t", NodeState.BUILDING, 0.0, (machine,))
     edge.submit(commands.PrepareNode(node, "root", str(client.key_file), "ready.sh", 1.0))
     assert "took longer" in inbox.wait(events.StepFailed).text
+    said = [line for line in caplog.messages if line.startswith("Ready script")]
+    assert said == [f"Ready script of node 7.0 said: {number}" for number in range(11, 61)]
 
 
 def test_an_image_is_prepared_with_a_key_made_for_it(
