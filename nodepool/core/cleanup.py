@@ -31,6 +31,8 @@ def on_started(state: State, now: float) -> None:
         if node.state is NodeState.BUILDING:
             removal.remove_node(state, node, now, "Launch was cut off by a restart")
         elif node.state is NodeState.DELETE:
+            # Perhaps a person wanted that while nobody was there to tell who has the node.
+            removal.revoke(state, node)
             removal.push_node(state, node.id, now)
         elif node.delete_at is not None:
             state.timers.set(("done", node.id), node.delete_at)

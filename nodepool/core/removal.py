@@ -52,11 +52,17 @@ def remove_node(state: State, node: Node, now: float, comment: str | None = None
     state.seen_idle.pop(node.id, None)
     for name in ("launch", "done"):
         state.timers.drop((name, node.id))
-    if node.state is not NodeState.DELETE and node.manager:
-        state.call(RevokeNode(node.manager, node.nodename))
+    if node.state is not NodeState.DELETE:
+        revoke(state, node)
     node = replace(node.with_state(NodeState.DELETE, now, comment), delete_at=None)
     state.save_node(node)
     push_node(state, node.id, now)
+
+
+def revoke(state: State, node: Node) -> None:
+    """Tell who took the node by Gearman, if anybody did; to be told twice does no harm."""
+    if node.manager:
+        state.call(RevokeNode(node.manager, node.nodename))
 
 
 def _launch_timeout(state: State, provider: str) -> float:

@@ -536,6 +536,14 @@ def test_a_restart_deletes_launches_and_takes_up_the_rest() -> None:
     assert after.take_one(commands.DeleteServer).server_id == "s-node-1-0"
 
 
+def test_who_took_a_node_is_told_after_a_restart_that_it_goes() -> None:
+    site = Site()
+    site.launch()
+    taken = replace(site.node, manager="zl01", registered=False, state=NodeState.DELETE)
+    site = Site(nodes=(taken,))
+    assert site.take_one(commands.RevokeNode) == commands.RevokeNode("zl01", "one-p-1")
+
+
 def test_a_restart_between_row_and_answer_leaves_no_server_behind() -> None:
     site = restart(Site())
     assert site.rows[1].machines[0].presence is Presence.ASKED
