@@ -10,8 +10,6 @@ from nodepool.errors import ImageError
 from nodepool.model import NodeState, SnapshotImage
 
 ALL = "all"
-#: seconds between the daemon's taking a request and the row of what it began
-BEGIN_SECONDS = 30.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,10 +63,9 @@ class Progress:
     #: what it waits for, for people
     text: str = field(default="", init=False)
     is_over: bool = field(default=False, init=False)
+    has_begun: bool = field(default=False, init=False)
     #: the new image's id; None when it is over: it came to nothing
     ready: int | None = field(default=None, init=False)
-    _begun: bool = field(default=False, init=False)
-    _taken_at: float | None = field(default=None, init=False)
 
     @classmethod
     def of(cls, place: tuple[str, str], images: Iterable[SnapshotImage]) -> Progress:
@@ -76,8 +73,9 @@ class Progress:
         over = [each.id for each in images if each.state is not NodeState.BUILDING]
         return cls(place, frozenset(over))
 
-    def look(self, images: Sequence[SnapshotImage], waiting: bool, now: float) -> None:
-        """`waiting`: the request was not taken up yet when `images` were about to be read."""
+    def look(self, images: Sequence[SnapshotImage], waiting: bool) -> None:
+        """`waiting`: the request was not answered yet when `images` were about to be read. Its
+        answer is written together with the row of the build, if one is begun."""
         if self.is_over:
             return
         provider, name = self.place
@@ -86,17 +84,13 @@ class Progress:
             for each in images
             if (each.provider, each.image) == self.place and each.id not in self.old
         }
+        self.has_begun = self.has_begun or bool(mine)
         if NodeState.READY in mine:
             self.ready, self.is_over = mine[NodeState.READY], True
         elif NodeState.BUILDING in mine:
-            self._begun = True
             number = mine[NodeState.BUILDING]
             self.text = f"Image {name} of {provider} is being built (ID {number})"
         elif waiting:
             self.text = f"Image {name} of {provider} waits for nodepoold"
-        elif self._begun or mine:
-            self.is_over = True
         else:
-            self._taken_at = now if self._taken_at is None else self._taken_at
-            self.is_over = now - self._taken_at > BEGIN_SECONDS
-            self.text = f"Image {name} of {provider} is about to be built"
+            self.is_over = True

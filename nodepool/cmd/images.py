@@ -89,23 +89,26 @@ def update_image(options: argparse.Namespace) -> int:
         ready = [build.ready for build in builds]
         images = [each for each in site.people.images() if each.id in ready]
         show(image_table(images, time.time()), options)
-    failed = [build.place for build in builds if build.ready is None]
+    failed = [_what_failed(build) for build in builds if build.ready is None]
     if failed:
-        raise CommandError("\n".join(_what_failed(*place) for place in failed))
+        raise CommandError("\n".join(failed))
     return 0
 
 
 def _look(site: Site, builds: Sequence[Progress], requests: Sequence[int]) -> str | None:
     waiting = [site.people.is_waiting(request) for request in requests]
-    images, now = site.people.images(), time.monotonic()
+    images = site.people.images()
     for build, waits in zip(builds, waiting, strict=True):
-        build.look(images, waits, now)
+        build.look(images, waits)
     return "; ".join(build.text for build in builds if not build.is_over) or None
 
 
-def _what_failed(provider: str, image: str) -> str:
-    log = f"nodepool.image.build.{provider}.{image}"
-    return f"Image {image} of {provider} was not built; nodepoold's log says why ({log})"
+def _what_failed(build: Progress) -> str:
+    provider, image = build.place
+    why = f"nodepoold's log says why (nodepool.image.build.{provider}.{image})"
+    if not build.has_begun:
+        why = "nodepoold began nothing; does it go by the same nodepool.yaml?"
+    return f"Image {image} of {provider} was not built; {why}"
 
 
 def _tell_what_waits(site: Site, plan: Plan) -> None:

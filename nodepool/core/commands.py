@@ -1,8 +1,8 @@
 """Everything the core can ask for, as imperative wishes. Frozen, plain, safe to cross threads.
 
 The rule of the ledger: all rows of one answer of the core (SaveNode, RemoveNode, SaveImage,
-RemoveImage) are committed, in one transaction, before any of its calls goes out. If that fails,
-none of the calls may go out, and the process ends: it starts again from the rows.
+RemoveImage, RemoveRequest) are committed, in one transaction, before any of its calls goes out. If
+that fails, none of the calls may go out, and the process ends: it starts again from the rows.
 
 Each call is answered by exactly one of the events its docstring names, whatever happens: the edges
 see to it that every wait ends. Calls of one provider or target keep their order.
@@ -42,6 +42,13 @@ class SaveImage:
 @dataclass(frozen=True, slots=True)
 class RemoveImage:
     image_id: int
+
+
+@dataclass(frozen=True, slots=True)
+class RemoveRequest:
+    """The other rows of this answer are what came of it: all it asked for, be it nothing."""
+
+    request: int
 
 
 # -- clouds ----------------------------------------------------------------------------------------
@@ -251,7 +258,7 @@ class DeleteKeypair:
     name: str
 
 
-Row = SaveNode | RemoveNode | SaveImage | RemoveImage
+Row = SaveNode | RemoveNode | SaveImage | RemoveImage | RemoveRequest
 Call = (
     CreateServer
     | DeleteServer

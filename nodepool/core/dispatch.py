@@ -22,6 +22,7 @@ def _started(state: State, event: events.Started, now: float) -> None:
     state.holds = dict(event.holds or {})
     state.adopt(event.nodes, event.images, now)
     cleanup.on_started(state, now)
+    images.begin_again(state, event.images, now)
     state.replan = state.check_images = True
 
 
@@ -42,6 +43,7 @@ def _row_changed(state: State, event: events.RowChanged, now: float) -> None:
 
 def _image_requested(state: State, event: events.ImageRequested, now: float) -> None:
     images.request(state, event.provider, event.image, now)
+    state.remove_request(event.request)
 
 
 def _image_deletion_requested(
@@ -50,6 +52,11 @@ def _image_deletion_requested(
     image = state.images.get(event.image_id)
     if image is not None:
         removal.remove_image(state, image, now)
+    state.remove_request(event.request)
+
+
+def _request_garbled(state: State, event: events.RequestGarbled, now: float) -> None:
+    state.remove_request(event.request)
 
 
 def _cron_came(state: State, event: events.CronCame, now: float) -> None:
@@ -295,6 +302,7 @@ HANDLERS: dict[type, Handler] = {
     events.RowChanged: _row_changed,
     events.ImageRequested: _image_requested,
     events.ImageDeletionRequested: _image_deletion_requested,
+    events.RequestGarbled: _request_garbled,
     events.CronCame: _cron_came,
     events.TimeCame: _time_came,
     events.DemandRead: _demand_read,

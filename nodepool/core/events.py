@@ -106,10 +106,11 @@ class RowChanged:
 
 @dataclass(frozen=True, slots=True)
 class ImageRequested:
-    """A person wants an image built, or deleted."""
+    """A person wants an image built. `request`: the row that says so; told until it is removed."""
 
     provider: str
     image: str
+    request: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +118,18 @@ class ImageDeletionRequested:
     """A person wants an image gone."""
 
     image_id: int
+    request: int
+
+
+@dataclass(frozen=True, slots=True)
+class RequestGarbled:
+    """A row for a request says nothing that is understood."""
+
+    request: int
+
+
+#: what a person left in the database about images
+Request = ImageRequested | ImageDeletionRequested | RequestGarbled
 
 
 @dataclass(frozen=True, slots=True)
@@ -267,8 +280,7 @@ Event = (
     | ConfigLoaded
     | HoldsRead
     | RowChanged
-    | ImageRequested
-    | ImageDeletionRequested
+    | Request
     | CronCame
     | TimeCame
     | DemandRead

@@ -15,6 +15,7 @@ keeps each cloud's rate.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from nodepool import naming
@@ -53,6 +54,14 @@ def build_missing(state: State, now: float) -> None:
         if place in there or state.timers.due_at(("image", place)) is not None:
             continue
         start(state, *place, now)
+
+
+def begin_again(state: State, rows: Sequence[SnapshotImage], now: float) -> None:
+    """Builds that a restart cut off, which somebody may have asked for."""
+    cut_off = {(each.provider, each.image) for each in rows if each.state is NodeState.BUILDING}
+    for place in images_in_use(state) if state.switches.images else ():
+        if place in cut_off:
+            request(state, *place, now)
 
 
 def build_all(state: State, now: float) -> None:

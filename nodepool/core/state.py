@@ -23,6 +23,7 @@ from nodepool.core.commands import (
     DeleteServer,
     RemoveImage,
     RemoveNode,
+    RemoveRequest,
     RevokeNode,
     Row,
     SaveImage,
@@ -192,6 +193,10 @@ class State:
         del self.images[image.id]
         self._rows["image", image.id] = RemoveImage(image.id)
         self.check_images = True
+
+    def remove_request(self, request: int) -> None:
+        """It is answered."""
+        self._rows["request", request] = RemoveRequest(request)
 
     def take_over(self, node: Node) -> None:
         """A person gave the row this state: it stands in the database already."""

@@ -11,6 +11,7 @@ from nodepool.core.commands import (
     DeleteServer,
     RemoveImage,
     RemoveNode,
+    RemoveRequest,
     RevokeNode,
     Row,
     SaveImage,
@@ -42,6 +43,8 @@ class Batch:
                     self._rows["image", image.id] = command
                 case RemoveImage(image_id):
                     self._rows["image", image_id] = command
+                case RemoveRequest(request):
+                    self._rows["request", request] = command
                 case _:
                     self.calls.append(command)
 

@@ -27,6 +27,9 @@ _LATEST: dict[type, Callable[..., Hashable]] = {
     events.DemandRead: lambda event: None,
     events.HoldsRead: lambda event: None,
     events.RowChanged: lambda event: event.node_id,
+    events.ImageRequested: lambda event: event.request,
+    events.ImageDeletionRequested: lambda event: event.request,
+    events.RequestGarbled: lambda event: event.request,
     events.CronCame: lambda event: event.job,
     events.ConfigLoaded: lambda event: None,
 }

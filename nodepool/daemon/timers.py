@@ -9,7 +9,6 @@ from typing import Final, Literal
 
 from nodepool.config.values import CronConfig
 from nodepool.core.events import CronCame, Event, HoldsRead
-from nodepool.db.lease import LeaseLost
 from nodepool.db.store import Store
 from nodepool.errors import StoreError
 from zuul.lib import clock
@@ -107,8 +106,6 @@ class PeopleWatch:
     def _turn(self, stopping: threading.Event) -> None:
         try:
             self.look()
-        except LeaseLost:
-            pass  # who renews the lease will notice
         except StoreError as error:
             if not self._failed:
                 log.warning("Database cannot be asked %s", fields(reason=error))
@@ -118,7 +115,7 @@ class PeopleWatch:
         stopping.wait(self._every)
 
     def look(self) -> None:
-        """Raises StoreError, LeaseLost."""
+        """Raises StoreError."""
         for change in self._store.changes():
             self._inbox(change)
         holds = dict(self._store.holds())
@@ -126,5 +123,5 @@ class PeopleWatch:
             self._holds = holds
             self._inbox(HoldsRead(holds))
         if self._with_images:
-            for request in self._store.take_requests():
+            for request in self._store.requests():
                 self._inbox(request)

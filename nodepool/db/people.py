@@ -97,7 +97,7 @@ class People:
         return self._insert(IMAGE_REQUEST, {"action": "delete", "image_id": image_id})
 
     def is_waiting(self, request: int) -> bool:
-        """The daemon did not take it up yet."""
+        """The daemon did not do it yet; once it did, the rows of what came of it are there."""
         this = sa.select(IMAGE_REQUEST.c.id).where(IMAGE_REQUEST.c.id == request)
         with self._database.read() as connection:
             return connection.scalar(this) is not None

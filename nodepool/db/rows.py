@@ -1,4 +1,4 @@
-"""Rows of tables <-> values of nodepool.model. Pure.
+"""Rows of tables <-> values of nodepool.model, and requests. Pure.
 
 Rows may be of Nodepool 0.x, or changed by a person: what cannot be read is logged with row and
 column and taken in the way that loses no server.
@@ -10,6 +10,7 @@ import logging
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from nodepool.core.events import ImageDeletionRequested, ImageRequested, Request, RequestGarbled
 from nodepool.db.schema import LENGTH
 from nodepool.host_keys import read_host_keys, write_host_keys
 from nodepool.model import Machine, Node, NodeState, Presence, SnapshotImage
@@ -145,6 +146,17 @@ def read_holds(rows: Sequence[Values]) -> dict[str, int]:
         if row["name"] and count > holds.get(row["name"], 0):
             holds[row["name"]] = count
     return holds
+
+
+def read_request(row: Values) -> Request:
+    """Of `image_request`."""
+    number = row["id"]
+    if row["action"] == "update" and row["provider_name"] and row["image_name"]:
+        return ImageRequested(row["provider_name"], row["image_name"], number)
+    if row["action"] == "delete" and row["image_id"] is not None:
+        return ImageDeletionRequested(row["image_id"], number)
+    _complain("image_request", row, "action")
+    return RequestGarbled(number)
 
 
 def read_state(table: str, row: Values) -> NodeState:

@@ -113,7 +113,7 @@ JOB: Final = sa.Table(
     **_OPTIONS,
 )
 
-#: what a person asked for about images, until the daemon took it up
+#: what a person asked for about images, until the rows of what came of it were written
 IMAGE_REQUEST: Final = sa.Table(
     "image_request",
     METADATA,
@@ -123,6 +123,8 @@ IMAGE_REQUEST: Final = sa.Table(
     _text("provider_name"),
     _text("image_name"),
     sa.Column("image_id", sa.Integer),
+    # An id names one request for ever; elsewhere that is so by itself.
+    sqlite_autoincrement=True,
     **_OPTIONS,
 )
 

@@ -15,8 +15,15 @@ from typing import Final, TypeVar
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from nodepool.core.commands import RemoveImage, RemoveNode, Row, SaveImage, SaveNode
-from nodepool.core.events import Event, ImageDeletionRequested, ImageRequested, RowChanged
+from nodepool.core.commands import (
+    RemoveImage,
+    RemoveNode,
+    RemoveRequest,
+    Row,
+    SaveImage,
+    SaveNode,
+)
+from nodepool.core.events import Event, Request, RowChanged
 from nodepool.db import rows as convert
 from nodepool.db.database import Database
 from nodepool.db.lease import Lease, LeaseLost
@@ -115,28 +122,11 @@ class Store:
         with self._database.read() as connection:
             return _read_holds(connection)
 
-    def take_requests(self) -> Sequence[ImageRequested | ImageDeletionRequested]:
-        """What people asked for about images, each once. Raises LeaseLost if we stand by."""
-        taken: list[ImageRequested | ImageDeletionRequested] = []
+    def requests(self) -> Sequence[Request]:
+        """What people ask for about images; told until the answer's rows are written."""
         with self._database.read() as connection:
-            # Asked every second, and seldom answered: a look costs the disk nothing.
-            if connection.scalar(sa.select(DAEMON.c.token)) != self._lease.held_token():
-                raise LeaseLost
-            if connection.scalar(sa.select(IMAGE_REQUEST.c.id).limit(1)) is None:
-                return taken
-        with self._database.write() as connection:
-            self._check_token(connection)
-            found = connection.execute(sa.select(IMAGE_REQUEST).order_by(IMAGE_REQUEST.c.id)).all()
-            for row in found:
-                connection.execute(IMAGE_REQUEST.delete().where(IMAGE_REQUEST.c.id == row.id))
-                if row.action == "update" and row.provider_name and row.image_name:
-                    taken.append(ImageRequested(row.provider_name, row.image_name))
-                elif row.action == "delete" and row.image_id is not None:
-                    taken.append(ImageDeletionRequested(row.image_id))
-                else:
-                    about = fields(row=row.id, action=row.action)
-                    log.error("Request about an image not understood %s", about)
-        return taken
+            found = connection.execute(sa.select(IMAGE_REQUEST).order_by(IMAGE_REQUEST.c.id))
+            return [convert.read_request(row._mapping) for row in found]
 
     # -- within a transaction ----------------------------------------------------------------------
 
@@ -249,6 +239,8 @@ def _write(connection: Connection, row: Row) -> list[Event]:
         case RemoveImage(image_id):
             gone = SNAPSHOT_IMAGE.delete().where(SNAPSHOT_IMAGE.c.id == image_id)
             connection.execute(gone)
+        case RemoveRequest(request):
+            connection.execute(IMAGE_REQUEST.delete().where(IMAGE_REQUEST.c.id == request))
     return []
 
 

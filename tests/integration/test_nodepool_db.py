@@ -7,8 +7,13 @@ from dataclasses import replace
 import pytest
 import sqlalchemy as sa
 
-from nodepool.core.commands import RemoveImage, RemoveNode, SaveImage, SaveNode
-from nodepool.core.events import ImageDeletionRequested, ImageRequested, RowChanged
+from nodepool.core.commands import RemoveImage, RemoveNode, RemoveRequest, SaveImage, SaveNode
+from nodepool.core.events import (
+    ImageDeletionRequested,
+    ImageRequested,
+    RequestGarbled,
+    RowChanged,
+)
 from nodepool.db.people import JobRow, People
 from nodepool.db.schema import IMAGE_REQUEST, JOB, NODE, SUBNODE
 from nodepool.errors import RowConflict, StoreError
@@ -145,7 +150,9 @@ def test_text_from_outside_never_stops_a_commit(site: Site) -> None:
     assert kept.comment == "c" * 255
 
 
-def test_requests_are_taken_once(site: Site, caplog: pytest.LogCaptureFixture) -> None:
+def test_requests_are_told_until_they_are_answered(
+    site: Site, caplog: pytest.LogCaptureFixture
+) -> None:
     asked = [
         {"action": "update", "provider_name": "cloud", "image_name": "precise", "image_id": None},
         {"action": "delete", "provider_name": None, "image_name": None, "image_id": 4},
@@ -153,10 +160,32 @@ def test_requests_are_taken_once(site: Site, caplog: pytest.LogCaptureFixture) -
     ]
     with site.database.write() as connection:
         connection.execute(IMAGE_REQUEST.insert(), asked)
-    requests = [ImageRequested("cloud", "precise"), ImageDeletionRequested(4)]
-    assert site.store.take_requests() == requests
-    assert site.store.take_requests() == []
-    assert "action=paint" in caplog.text
+    wishes = site.store.requests()
+    first, second, third = (each.request for each in wishes)
+    assert wishes == [
+        ImageRequested("cloud", "precise", first),
+        ImageDeletionRequested(4, second),
+        RequestGarbled(third),
+    ]
+    assert "column=action value=paint" in caplog.text
+    image = new_image(site)
+    site.store.commit([SaveImage(image), RemoveRequest(first), RemoveRequest(third)])
+    assert site.store.requests() == wishes[1:2]
+    # With the rows that come of it, or not at all.
+    node = new_node(site)
+    with pytest.raises(RowConflict):
+        site.store.commit([RemoveRequest(second), SaveNode(node, None), SaveNode(node, None)])
+    assert site.store.requests() == wishes[1:2]
+
+
+def test_the_id_of_a_request_is_never_given_again(site: Site) -> None:
+    people = People(site.database)
+    first = people.request_image("cloud", "precise")
+    site.store.commit([RemoveRequest(first)])
+    second = people.request_image("cloud", "precise")
+    assert second != first
+    site.store.commit([RemoveRequest(first)])
+    assert people.is_waiting(second)
 
 
 def test_what_people_do(site: Site) -> None:
@@ -179,13 +208,15 @@ def test_what_people_do(site: Site) -> None:
     assert site.store.holds() == {"docs": 2}
 
     request = people.request_image("cloud", "precise")
-    assert people.request_image_deletion(image.id) is not None
+    deletion = people.request_image_deletion(image.id)
+    assert deletion is not None
     assert people.request_image_deletion(99) is None
     assert people.is_waiting(request)
-    assert site.store.take_requests() == [
-        ImageRequested("cloud", "precise"),
-        ImageDeletionRequested(image.id),
+    assert site.store.requests() == [
+        ImageRequested("cloud", "precise", request),
+        ImageDeletionRequested(image.id, deletion),
     ]
+    site.store.commit([RemoveRequest(request)])
     assert not people.is_waiting(request)
 
     before = people.daemon()

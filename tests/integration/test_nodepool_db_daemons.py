@@ -37,8 +37,6 @@ def test_the_second_stands_by_and_takes_over(site: Site) -> None:
     with pytest.raises(LeaseLost):
         site.store.commit([SaveNode(new_node(site), None)])
     with pytest.raises(LeaseLost):
-        site.store.take_requests()
-    with pytest.raises(LeaseLost):
         site.store.load()
     nodes, _, _ = site.new_store(second).load()
     assert len(nodes) == 1

@@ -19,12 +19,13 @@ from nodepool.core.ports import Switches
 from nodepool.daemon.daemon import Daemon
 from nodepool.db.database import Database
 from nodepool.db.people import People
-from nodepool.db.schema import DAEMON
+from nodepool.db.rows import image_values
+from nodepool.db.schema import DAEMON, SNAPSHOT_IMAGE
 from nodepool.db.store import Store
 from nodepool.errors import StoreError
 from nodepool.model import NodeState
 from tests.support.waiting import eventually
-from tests.unit.nodepool.core.site import CONFIG
+from tests.unit.nodepool.core.site import CONFIG, ready_image
 from zuul.lib.secret import Secret
 
 pytestmark = pytest.mark.integration
@@ -42,6 +43,22 @@ while not daemon.is_at_work:
     threading.Event().wait(0.05)
 print("at work", flush=True)
 threading.Event().wait()
+"""
+
+#: one that dies as it answers a person's request: before its rows are written, or after
+DOOMED = """
+import os, signal, sys
+from nodepool.core.commands import RemoveRequest
+from nodepool.db.store import Store
+commit = Store.commit
+def die(self, rows):
+    doomed = any(isinstance(row, RemoveRequest) for row in rows)
+    if not doomed or sys.argv[2] == "after":
+        answers = commit(self, rows)
+    if doomed:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return answers
+Store.commit = die
 """
 
 
@@ -164,6 +181,26 @@ def test_after_kill_9_the_next_takes_over_at_once(site: Site) -> None:
     # What the first had begun goes, and is begun anew.
     eventually(lambda: site.building() - {image.id}, "another image")
     assert image.id not in site.building()
+
+
+@pytest.mark.parametrize("moment", ["before", "after"])
+def test_a_request_outlives_kill_9(site: Site, moment: str) -> None:
+    site.database.migrate()
+    with site.database.write() as connection:
+        ready = {"id": 500, **image_values(ready_image(500))}
+        connection.execute(SNAPSHOT_IMAGE.insert().values(**ready))
+    people = People(site.database)
+    request = people.request_image("p", "i")
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    words = [sys.executable, "-c", DOOMED + PROGRAM, site.dburi, moment]
+    assert subprocess.run(words, env=environment, timeout=50).returncode == -signal.SIGKILL
+    cut_off = site.building()
+    assert people.is_waiting(request) is (moment == "before")
+    assert len(cut_off) == (moment == "after")
+    site.await_work(site.start())
+    eventually(lambda: site.building() - cut_off, "the build")
+    assert not people.is_waiting(request)
+    assert not cut_off & site.building()
 
 
 def test_who_loses_the_lease_stops_acting_and_stands_by(

@@ -48,9 +48,11 @@ class Faults:
     #: a list lacks a server that is there
     list_lacks: float = 0.05
     slow_jenkins: float = 0.25
+    #: a person wants an image built or deleted
+    wish: float = 0.005
 
 
-NONE = Faults(*([0.0] * 16))
+NONE = Faults(*([0.0] * 17))
 
 
 @dataclass

@@ -31,6 +31,7 @@ class Edges:
     config: NodepoolConfig
     nodes: dict[int, Node]
     images: dict[int, SnapshotImage]
+    requests: dict[int, Event]
     clouds: dict[str, Cloud]
     jenkins: dict[str, Jenkins]
     jobs: dict[str, int]
@@ -349,6 +350,19 @@ class Edges:
             }
             self.config = replace(self.config, providers=providers)
             self.tell(events.ConfigLoaded(self.config))
+
+        if self.lucky(self.faults.wish):
+            number = max(self.requests, default=0) + 1
+            image = self.chance.choice([0, *self.images])
+            self.requests[number] = (
+                events.ImageDeletionRequested(image, number)
+                if self.chance.random() < 0.3
+                else events.ImageRequested(self.chance.choice(list(self.clouds)), "i", number)
+            )
+
+    def tell_requests(self) -> None:
+        for request in list(self.requests.values()):
+            self.tell(request)
 
     def meddle_with(self, node: Node, state: NodeState) -> None:
         """A person writes the row, and the daemon hears of it."""

@@ -68,6 +68,7 @@ class World(Edges):
         self.life = 0
         self.nodes: dict[int, Node] = {}
         self.images: dict[int, SnapshotImage] = {}
+        self.requests: dict[int, Event] = {}
         self.numbers = Numbers()
         self.with_gearman = self.chance.random() < 0.7
         self.config: NodepoolConfig = parse_config(
@@ -100,6 +101,7 @@ class World(Edges):
         self.every(30, self.read_limits)
         self.every(5, self.run_jobs)
         self.every(15, self.meddle)
+        self.every(1, self.tell_requests)
 
     # -- the daemon ----------------------------------------------------------------------------
 
@@ -133,6 +135,8 @@ class World(Edges):
                 self.images[image.id] = image
             case commands.RemoveImage(image_id):
                 self.images.pop(image_id, None)
+            case commands.RemoveRequest(request):
+                self.requests.pop(request, None)
             case _:
                 if self.accidents and self.chance.random() < self.faults.crash:
                     self.crash()
@@ -226,6 +230,7 @@ class World(Edges):
                 if node.state in (NodeState.READY, NodeState.HOLD):
                     self.meddle_with(node, NodeState.DELETE)
         self.run(4000)
+        assert not self.requests
         assert not self.nodes, f"rows are left: {list(self.nodes.values())[:3]}"
         for cloud in self.clouds.values():
             left = [each for each in cloud.listing(self.now) if each.owner is not None]

@@ -16,7 +16,7 @@ from nodepool.cmd import images, nodes
 from nodepool.cmd import site as command_site
 from nodepool.cmd.nodepool import main
 from nodepool.cmd.waiting import Watch
-from nodepool.core.commands import RemoveImage, RemoveNode, SaveImage, SaveNode
+from nodepool.core.commands import RemoveImage, RemoveNode, RemoveRequest, SaveImage, SaveNode
 from nodepool.core.events import ImageDeletionRequested, ImageRequested
 from nodepool.db.database import Database
 from nodepool.model import NodeState, Presence
@@ -234,12 +234,13 @@ def test_requests_without_waiting(desk: Desk, site: Site) -> None:
     assert desk.said == "nodepoold builds precise of cloud soon.\n"
     desk.run("image-delete", image.id)
     assert desk.said == f"nodepoold deletes image {image.id} soon.\n"
-    taken = site.store.take_requests()
-    assert taken == [ImageRequested("cloud", "precise"), ImageDeletionRequested(image.id)]
+    built, deleted = site.store.requests()
+    assert built == ImageRequested("cloud", "precise", built.request)
+    assert deleted == ImageDeletionRequested(image.id, deleted.request)
 
 
 class Builder:
-    """A daemon that takes a request and does a step at each pause."""
+    """A daemon that answers a request and does a step at each pause."""
 
     def __init__(self, site: Site, *ends: NodeState) -> None:
         self._site = site
@@ -248,8 +249,8 @@ class Builder:
 
     def __call__(self, _seconds: float) -> None:
         store = self._site.store
-        if store.take_requests():
-            store.commit([SaveImage(self._image)])
+        if wishes := store.requests():
+            store.commit([SaveImage(self._image), RemoveRequest(wishes[0].request)])
         elif self._ends:
             store.commit([SaveImage(self._image.with_state(self._ends.pop(0), 1.0))])
         else:
@@ -273,7 +274,18 @@ def test_image_update_tells_of_a_build_that_failed(
 ) -> None:
     wait_with(monkeypatch, Builder(site, NodeState.DELETE))
     assert desk.rows("image-update", "all", "precise", status=1) == []
-    assert "Image precise of cloud was not built" in desk.said
+    assert "Image precise of cloud was not built; nodepoold's log says why" in desk.said
+
+
+def test_image_update_tells_of_a_daemon_that_begins_nothing(
+    desk: Desk, site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def answer(_seconds: float) -> None:
+        site.store.commit([RemoveRequest(site.store.requests()[0].request)])
+
+    wait_with(monkeypatch, answer)
+    assert desk.rows("image-update", "cloud", "precise", status=1) == []
+    assert "was not built; nodepoold began nothing" in desk.said
 
 
 def test_image_delete_now(desk: Desk, site: Site, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -89,6 +89,8 @@ class Site:
         numbers.last = max((*(n.id for n in nodes), *(i.id - 1000 for i in images or ()), 0))
         self.pool = Pool(self.config, "ours", numbers, self.observer, switches)
         self.calls: list[commands.Call] = []
+        #: requests of people
+        self.answered: list[int] = []
         self.rows: dict[int, Node] = {node.id: node for node in nodes}
         self.servers: dict[str, Server] = {}
         if images is None:
@@ -110,6 +112,9 @@ class Site:
                     del self.rows[node_id]
                 case commands.SaveImage() | commands.RemoveImage():
                     assert not seen_call, "a row came after a call"
+                case commands.RemoveRequest(request):
+                    assert not seen_call, "a row came after a call"
+                    self.answered.append(request)
                 case _:
                     seen_call = True
                     self.calls.append(command)

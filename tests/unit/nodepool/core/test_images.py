@@ -8,6 +8,7 @@ import pytest
 
 from nodepool.core import commands, events
 from nodepool.core.events import Step
+from nodepool.core.ports import EVERYTHING, Switches
 from nodepool.model import CloudImage, Fault, MachineKey, NodeState, Owner, Presence, SnapshotImage
 from tests.unit.nodepool.core.site import CONFIG, HOST_KEYS, Site, ready_image
 
@@ -92,9 +93,10 @@ def test_the_cron_job_builds_what_is_not_being_built() -> None:
     assert {call.provider for call in site.take(commands.CreateServer)} == {"p", "q"}
     site.tell(events.CronCame("image_update"))
     assert [call.key.kind for call in site.take(commands.CreateServer)] == ["image"]
-    site.tell(events.ImageRequested("p", "i"))
-    site.tell(events.ImageRequested("nowhere", "i"))
+    site.tell(events.ImageRequested("p", "i", 8))
+    site.tell(events.ImageRequested("nowhere", "i", 9))
     assert site.take(commands.CreateServer) == []
+    assert site.answered == [8, 9]
 
 
 @pytest.mark.parametrize("step", [Step.CONNECT, Step.PREPARE, Step.SNAPSHOT])
@@ -193,6 +195,25 @@ def test_where_nobody_wants_a_node_there_is_an_image_all_the_same() -> None:
     assert site.rows == {}
 
 
+@pytest.mark.parametrize(
+    ("text", "switches", "again"),
+    [
+        (CONFIG, EVERYTHING, True),
+        (CONFIG, Switches(images=False), False),
+        (CONFIG.replace("base-image: b", "pause: true, base-image: b"), EVERYTHING, False),
+    ],
+)
+def test_a_build_that_a_restart_cut_off_is_begun_again(
+    text: str, switches: Switches, again: bool
+) -> None:
+    # One is there already: it was asked for.
+    cut_off = replace(ready_image(501, version=2), state=NodeState.BUILDING)
+    after = Site(text, images=(ready_image(), cut_off), switches=switches)
+    assert image(after, 501).state is NodeState.DELETE
+    building = [i for i in after.pool.images.values() if i.state is NodeState.BUILDING]
+    assert len(building) == again
+
+
 def versions(site: Site) -> list[int]:
     ready = [each for each in site.pool.images.values() if each.state is NodeState.READY]
     return sorted(each.version for each in ready)
@@ -225,9 +246,18 @@ def test_an_image_that_left_the_file_goes() -> None:
 
 def test_a_person_deletes_an_image() -> None:
     site = Site()
-    site.tell(events.ImageDeletionRequested(500))
-    site.tell(events.ImageDeletionRequested(99))
+    site.tell(events.ImageDeletionRequested(500, 8))
+    site.tell(events.ImageDeletionRequested(99, 9))
     assert site.take_one(commands.DeleteImage).external_id == "image-500"
+    assert site.answered == [8, 9]
+
+
+def test_a_request_is_answered_together_with_its_rows() -> None:
+    site = Site()
+    rows = site.pool.handle(events.ImageRequested("p", "i", 8), site.now)[:2]
+    assert [type(row) for row in rows] == [commands.SaveImage, commands.RemoveRequest]
+    assert rows[1] == commands.RemoveRequest(8)
+    assert site.pool.handle(events.RequestGarbled(9), site.now) == (commands.RemoveRequest(9),)
 
 
 def test_an_unproven_image_that_fails_again_and_again_is_put_aside() -> None:

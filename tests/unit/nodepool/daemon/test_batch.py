@@ -23,10 +23,12 @@ def test_of_each_row_the_last_content_is_written_with_the_first_state() -> None:
     batch.add([SaveNode(new, None), SaveNode(node(2), NodeState.BUILDING), call])
     batch.add([SaveNode(node(1), NodeState.BUILDING), commands.SaveImage(image)])
     batch.add([SaveNode(node(2, NodeState.USED), NodeState.READY), commands.RemoveImage(7), call])
+    batch.add([commands.RemoveRequest(7)])
     assert batch.rows == (
         SaveNode(node(1), None),
         SaveNode(node(2, NodeState.USED), NodeState.BUILDING),
         commands.RemoveImage(7),
+        commands.RemoveRequest(7),
     )
     assert batch.calls == [call, call]
 

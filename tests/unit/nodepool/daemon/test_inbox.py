@@ -33,6 +33,14 @@ def test_of_lists_the_latest_is_enough() -> None:
     assert inbox.take(0, 9) == [listed("q", 1), created, listed("p", 2)]
 
 
+def test_a_request_that_is_told_again_waits_once() -> None:
+    inbox = Inbox()
+    first, second = (events.ImageRequested("p", "i", number) for number in (1, 2))
+    for event in (first, second, first):
+        inbox.put(event)
+    assert inbox.take(0, 9) == [second, first]
+
+
 def test_what_a_person_did_to_two_nodes_is_told_of_both() -> None:
     inbox = Inbox()
     first, second = (events.RowChanged(number, NodeState.HOLD) for number in (1, 2))
