@@ -41,22 +41,8 @@ def _row_changed(state: State, event: events.RowChanged, now: float) -> None:
     lifecycle.on_row_changed(state, event, now)
 
 
-def _image_requested(state: State, event: events.ImageRequested, now: float) -> None:
-    images.request(state, event.provider, event.image, now)
-    state.remove_request(event.request)
-
-
-def _image_deletion_requested(
-    state: State, event: events.ImageDeletionRequested, now: float
-) -> None:
-    image = state.images.get(event.image_id)
-    if image is not None:
-        removal.remove_image(state, image, now)
-    state.remove_request(event.request)
-
-
-def _request_garbled(state: State, event: events.RequestGarbled, now: float) -> None:
-    state.remove_request(event.request)
+def _requested(state: State, event: events.Request, now: float) -> None:
+    images.answer(state, event, now)
 
 
 def _cron_came(state: State, event: events.CronCame, now: float) -> None:
@@ -300,9 +286,9 @@ HANDLERS: dict[type, Handler] = {
     events.ConfigLoaded: _config_loaded,
     events.HoldsRead: _holds_read,
     events.RowChanged: _row_changed,
-    events.ImageRequested: _image_requested,
-    events.ImageDeletionRequested: _image_deletion_requested,
-    events.RequestGarbled: _request_garbled,
+    events.ImageRequested: _requested,
+    events.ImageDeletionRequested: _requested,
+    events.RequestGarbled: _requested,
     events.CronCame: _cron_came,
     events.TimeCame: _time_came,
     events.DemandRead: _demand_read,

@@ -70,6 +70,16 @@ def build_all(state: State, now: float) -> None:
         request(state, *place, now)
 
 
+def answer(state: State, event: events.Request, now: float) -> None:
+    """What a person asked for, as far as it can be done; the request goes in any case."""
+    match event:
+        case events.ImageRequested(provider, image):
+            request(state, provider, image, now)
+        case events.ImageDeletionRequested(image_id) if image_id in state.images:
+            removal.remove_image(state, state.images[image_id], now)
+    state.remove_request(event.request)
+
+
 def request(state: State, provider: str, image: str, now: float) -> None:
     recipe = state.find_recipe(provider, image)
     busy = any(
