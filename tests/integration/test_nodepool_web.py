@@ -88,6 +88,7 @@ def test_headers_of_the_contract(server: WebServer, source: Source) -> None:
     headers = answer.headers
     assert headers["Access-Control-Allow-Origin"] == "*"
     assert headers["Cache-Control"] == "public, max-age=1"
+    assert headers["Content-Security-Policy"].startswith("default-src 'none'; script-src 'self'")
     modified = email.utils.parsedate_to_datetime(headers["Last-Modified"]).timestamp()
     expires = email.utils.parsedate_to_datetime(headers["Expires"]).timestamp()
     assert (modified, expires) == (int(source.view.at), int(source.view.at + 1))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -176,6 +177,17 @@ gearman-servers: [{port: 99999}]
         "25:gearman-servers[0].host: is required",
         "25:gearman-servers[0].port: expected 1 or more, not 99999",
     ]
+
+
+@pytest.mark.parametrize("name", ['"a\\nb"', '"\\e[2J"', '"\\0"', '""', "x" * 256])
+@pytest.mark.parametrize(
+    "whose", ["- name: trusty\n", "- name: two\n", "{name: trusty,", "- name: j"]
+)
+def test_names_are_bounded_and_have_no_control_characters(whose: str, name: str) -> None:
+    text = GOOD.replace("- name: jenkins01", "- name: j")
+    before, _, rest = text.rpartition(whose)
+    found = problems(before + re.sub("(?<=name: )[a-z]+", lambda _: name, whose) + rest)
+    assert any("expected 1 to 255 characters without control characters" in each for each in found)
 
 
 def test_certificates_for_gearman() -> None:
