@@ -26,6 +26,7 @@ from nodepool.errors import ProviderError, ProviderRefused, ProviderThrottled
 T = TypeVar("T")
 #: the oldest that all clouds have; with it a create without networks takes what there is
 MICROVERSION = "2.1"
+_DOMAIN = "default"
 _MUTE = logging.Logger("nodepool.provider.http", logging.WARNING)
 #: what reading an answer that is no such answer raises
 _GARBAGE = (KeyError, TypeError, ValueError, AttributeError, IndexError)
@@ -111,38 +112,40 @@ class Calls:
 def _session(cloud: CloudConfig) -> Session:
     verify: bool | str = cloud.cacert or True
     return Session(
-        auth=_login(cloud),
+        auth=login_of(cloud),
         timeout=cloud.api_timeout,
         verify=False if cloud.verify is False else verify,
     )
 
 
-def _login(cloud: CloudConfig) -> BaseIdentityPlugin:
+def login_of(cloud: CloudConfig) -> BaseIdentityPlugin:
+    """What is not said of domains means the domain `default`."""
     has_user_domain = bool(cloud.user_domain_id or cloud.user_domain_name)
     has_project_domain = bool(cloud.project_domain_id or cloud.project_domain_name)
-    user: dict[str, Any] = {
-        "username": cloud.username,
-        "user_domain_id": cloud.user_domain_id if has_user_domain else "default",
-        "user_domain_name": cloud.user_domain_name,
-    }
+    # Said as the default, and of neither, it does not rule out keystone's version 2.
+    is_plain = not has_user_domain and not has_project_domain
     if cloud.application_credential_secret is not None:
         return V3ApplicationCredential(
             # Unlike a password's, its address is taken as it is.
             f"{(cloud.auth_url or '').rstrip('/').removesuffix('/v3')}/v3",
-            **user,
+            username=cloud.username,
+            user_domain_id=cloud.user_domain_id if has_user_domain else _DOMAIN,
+            user_domain_name=cloud.user_domain_name,
             application_credential_id=cloud.application_credential_id,
             application_credential_name=cloud.application_credential_name,
             application_credential_secret=cloud.application_credential_secret.reveal(),
         )
     return Password(
         cloud.auth_url or "",
-        **user,
+        username=cloud.username,
+        user_domain_id=cloud.user_domain_id if has_user_domain or is_plain else _DOMAIN,
+        user_domain_name=cloud.user_domain_name,
         password=cloud.password.reveal() if cloud.password else None,
         project_id=cloud.project_id,
         project_name=None if cloud.project_id else cloud.project_name,
         project_domain_id=cloud.project_domain_id
-        if has_project_domain or cloud.project_id
-        else "default",
+        if has_project_domain or cloud.project_id or is_plain
+        else _DOMAIN,
         project_domain_name=cloud.project_domain_name,
-        default_domain_id=None if has_user_domain or has_project_domain else "default",
+        default_domain_id=_DOMAIN if is_plain else None,
     )
