@@ -1,7 +1,8 @@
 """Rows of the database as frozen values: nodes with their machines, snapshot images, job holds.
 
 The ledger's rule: a machine is written down as ASKED before the create call goes out, and leaves
-the ledger only as GONE, which a 404 proves. So whatever exists in a cloud has a row.
+the ledger only as GONE, which a 404 proves. So whatever exists in a cloud has a row; but for what a
+person gave up (removal.forget_image).
 """
 
 from __future__ import annotations

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 from nodepool.cmd.site import CommandError, Site, opened, row_id, seconds, show, tell
 from nodepool.cmd.waiting import Watch
+from nodepool.model import SnapshotImage
 from nodepool.status import dib_image_table, image_table
 from nodepool.updates import Plan, Progress, plan_updates
 
@@ -35,6 +36,11 @@ def add_commands(
     delete = commands.add_parser("image-delete", parents=[usual], help="delete an image")
     delete.add_argument("id", type=row_id, metavar="ID")
     delete.add_argument("--now", action="store_true", help="wait until it is gone")
+    delete.add_argument(
+        "--force",
+        action="store_true",
+        help="drop its row even if its cloud cannot be asked; what it has there may stay there",
+    )
     _add_timeout(delete, DELETE_SECONDS, "how long --now waits")
     delete.set_defaults(run=delete_image)
 
@@ -119,8 +125,11 @@ def _tell_what_waits(site: Site, plan: Plan) -> None:
 
 def delete_image(options: argparse.Namespace) -> int:
     with opened(options) as site:
-        if site.people.request_image_deletion(options.id) is None:
+        image = site.people.image(options.id)
+        if image is None or not site.people.request_image_deletion(image.id, force=options.force):
             raise CommandError(f"Image {options.id} not found.")
+        if options.force and (parts := _parts(image)):
+            tell(f"May stay in {image.provider}, as no row knows of it then: {', '.join(parts)}.")
         if options.now:
             Watch(site.people, options.timeout).wait(lambda: _remains(site, options.id))
             tell(f"Image {options.id} is gone.")
@@ -134,9 +143,14 @@ def _remains(site: Site, image_id: int) -> str | None:
     image = site.people.image(image_id)
     if image is None:
         return None
-    parts = [f"its image in {image.provider}"] if image.external_id else []
+    parts = " and ".join(_parts(image)) or "its row"
+    return f"Image {image_id} ({image.state.word}) still has in {image.provider}: {parts}"
+
+
+def _parts(image: SnapshotImage) -> list[str]:
+    parts = [f"its image ({image.external_id})"] if image.external_id else []
     if image.machine.takes_room:
-        parts.append(f"a server in {image.provider} ({image.machine.server_id or 'no id known'})")
+        parts.append(f"a server ({image.machine.server_id or 'no id known'})")
     if image.keypair:
         parts.append(f"the key pair {image.keypair}")
-    return f"Image {image_id} ({image.state.word}) still has {' and '.join(parts) or 'its row'}"
+    return parts

@@ -115,10 +115,11 @@ class ImageRequested:
 
 @dataclass(frozen=True, slots=True)
 class ImageDeletionRequested:
-    """A person wants an image gone."""
+    """A person wants an image gone. `force`: its row at once, whatever is left of it."""
 
     image_id: int
     request: int
+    force: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -76,7 +76,8 @@ def answer(state: State, event: events.Request, now: float) -> None:
         case events.ImageRequested(provider, image):
             request(state, provider, image, now)
         case events.ImageDeletionRequested(image_id) if image_id in state.images:
-            removal.remove_image(state, state.images[image_id], now)
+            remove = removal.forget_image if event.force else removal.remove_image
+            remove(state, state.images[image_id], now)
     state.remove_request(event.request)
 
 

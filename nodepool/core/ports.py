@@ -114,6 +114,10 @@ class Observer(Protocol):
         """A build of an image is over; `problem` is empty if it went well."""
         ...
 
+    def image_forgotten(self, image: SnapshotImage) -> None:
+        """Its row went by a person's word; what it names may still be there."""
+        ...
+
     def server_leaked(self, provider: str, server_id: str, name: str) -> None:
         """A server of ours without a row; it is deleted."""
         ...

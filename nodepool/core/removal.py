@@ -222,6 +222,25 @@ def remove_image(state: State, image: SnapshotImage, now: float) -> None:
     push_image(state, image.id, now)
 
 
+def forget_image(state: State, image: SnapshotImage, now: float) -> None:
+    """A person gives it up, as its cloud cannot be asked, now or ever: the one way by which a row
+    goes without a proof.
+
+    What is left is asked for once, where that can be. A server that stays is a leak from now on,
+    and deleted as one when a list shows it; image and key pair may stay.
+    """
+    remove_image(state, image, now)
+    on_machine_gone(state, MachineKey("image", image.id), now)
+    left = state.images.get(image.id)
+    if left is None:
+        return
+    for name in ("unimage", "keypair"):
+        state.timers.drop((name, image.id))
+        state.tries.pop((name, image.id), None)
+    state.remove_image(left)
+    state.observer.image_forgotten(image)
+
+
 def push_image(state: State, image_id: int, now: float) -> None:
     """The build's server and key pair go in any state that needs them no more; the image itself
     when it is to be deleted."""

@@ -58,6 +58,9 @@ class SilentObserver:
     def image_ended(self, image: SnapshotImage, seconds: float, problem: str) -> None:
         pass
 
+    def image_forgotten(self, image: SnapshotImage) -> None:
+        pass
+
     def server_leaked(self, provider: str, server_id: str, name: str) -> None:
         pass
 
@@ -159,6 +162,12 @@ class LogObserver:
             seconds=round(seconds, 1),
             reason=problem or None,
         )
+
+    def image_forgotten(self, image: SnapshotImage) -> None:
+        about = _about_image(image)
+        about |= {"server": image.machine.server_id, "keypair": image.keypair}
+        sentence = "Image forgotten by request, what is left of it may stay"
+        say(IMAGES, logging.WARNING, "image_forgotten", sentence, **about)
 
     def server_leaked(self, provider: str, server_id: str, name: str) -> None:
         about = {"provider": provider, "server": server_id, "hostname": name}

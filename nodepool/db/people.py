@@ -90,11 +90,12 @@ class People:
         values = {"action": "update", "provider_name": provider, "image_name": image}
         return self._insert(IMAGE_REQUEST, values)
 
-    def request_image_deletion(self, image_id: int) -> int | None:
-        """None: there is no such image."""
+    def request_image_deletion(self, image_id: int, *, force: bool = False) -> int | None:
+        """None: there is no such image. `force`: have its row dropped, whatever is left of it."""
         if self.image(image_id) is None:
             return None
-        return self._insert(IMAGE_REQUEST, {"action": "delete", "image_id": image_id})
+        action = "forget" if force else "delete"
+        return self._insert(IMAGE_REQUEST, {"action": action, "image_id": image_id})
 
     def is_waiting(self, request: int) -> bool:
         """The daemon did not do it yet; once it did, the rows of what came of it are there."""

@@ -153,8 +153,8 @@ def read_request(row: Values) -> Request:
     number = row["id"]
     if row["action"] == "update" and row["provider_name"] and row["image_name"]:
         return ImageRequested(row["provider_name"], row["image_name"], number)
-    if row["action"] == "delete" and row["image_id"] is not None:
-        return ImageDeletionRequested(row["image_id"], number)
+    if row["action"] in ("delete", "forget") and row["image_id"] is not None:
+        return ImageDeletionRequested(row["image_id"], number, row["action"] == "forget")
     _complain("image_request", row, "action")
     return RequestGarbled(number)
 

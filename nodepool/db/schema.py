@@ -118,7 +118,7 @@ IMAGE_REQUEST: Final = sa.Table(
     "image_request",
     METADATA,
     sa.Column("id", sa.Integer, primary_key=True),
-    # "update", with provider and image; or "delete", with image_id
+    # "update", with provider and image; or "delete" or "forget" (by force), with image_id
     sa.Column("action", sa.String(16), nullable=False),
     _text("provider_name"),
     _text("image_name"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +12,11 @@ import pytest
 
 from nodepool.cmd.nodepool import main
 from tests.support.nodepool_site import LABEL, NodepoolSite
+from tests.support.processes import wait_for
 
 pytestmark = [pytest.mark.acceptance, pytest.mark.timeout(240)]
+
+RELOADED = "Configuration read again"
 
 
 class Desk:
@@ -69,3 +73,33 @@ def test_a_day_of_an_operator(desk: Desk) -> None:
     assert "No nodepoold runs; it is done when one does" in desk.said
     site.start_nodepoold()
     site.wait_until_gone([second.nodename])
+
+
+def test_an_image_of_a_provider_that_left_the_file_goes_by_force(desk: Desk) -> None:
+    site = desk.site
+    site.wait_for_nodes(1)
+    providers, wanted = site.yaml["providers"], site.yaml["labels"][0]["providers"]
+    providers.append({**deepcopy(providers[0]), "name": "former"})
+    wanted.append({"name": "former"})
+    site.write_config()
+
+    def built() -> Any:
+        rows = desk.rows("image-list")
+        return [row for row in rows if (row["provider"], row["state"]) == ("former", "ready")]
+
+    (image,) = wait_for(built, "an image there", 60, site.explain)
+    providers.pop()
+    wanted.pop()
+    before = site.nodepoold.log().count(RELOADED)
+    site.write_config()
+    wait_for(lambda: site.nodepoold.log().count(RELOADED) > before, "reload", 30, site.explain)
+
+    desk.rows("image-delete", image["id"], "--now", "--timeout", 2, status=1)
+    assert "still has in former: its image" in desk.said
+    desk.rows("image-delete", image["id"], "--now", "--force")
+    assert f"May stay in former, as no row knows of it then: its image ({image['image_id']})" in (
+        desk.said
+    )
+    assert f"Image {image['id']} is gone.\n" in desk.said
+    assert image["id"] not in [row["id"] for row in desk.rows("image-list")]
+    assert "Image forgotten by request" in site.nodepoold.log()

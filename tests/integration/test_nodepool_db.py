@@ -156,20 +156,23 @@ def test_requests_are_told_until_they_are_answered(
     asked = [
         {"action": "update", "provider_name": "cloud", "image_name": "precise", "image_id": None},
         {"action": "delete", "provider_name": None, "image_name": None, "image_id": 4},
+        {"action": "forget", "provider_name": None, "image_name": None, "image_id": 4},
         {"action": "paint", "provider_name": None, "image_name": None, "image_id": 4},
     ]
     with site.database.write() as connection:
         connection.execute(IMAGE_REQUEST.insert(), asked)
     wishes = site.store.requests()
-    first, second, third = (each.request for each in wishes)
+    first, second, force, third = (each.request for each in wishes)
     assert wishes == [
         ImageRequested("cloud", "precise", first),
         ImageDeletionRequested(4, second),
+        ImageDeletionRequested(4, force, force=True),
         RequestGarbled(third),
     ]
     assert "column=action value=paint" in caplog.text
     image = new_image(site)
-    site.store.commit([SaveImage(image), RemoveRequest(first), RemoveRequest(third)])
+    answered = [RemoveRequest(request) for request in (first, force, third)]
+    site.store.commit([SaveImage(image), *answered])
     assert site.store.requests() == wishes[1:2]
     # With the rows that come of it, or not at all.
     node = new_node(site)

@@ -19,7 +19,7 @@ from nodepool.cmd.waiting import Watch
 from nodepool.core.commands import RemoveImage, RemoveNode, RemoveRequest, SaveImage, SaveNode
 from nodepool.core.events import ImageDeletionRequested, ImageRequested
 from nodepool.db.database import Database
-from nodepool.model import NodeState, Presence
+from nodepool.model import Machine, NodeState, Presence
 from tests.integration.nodepool_store_world import Site, new_image, new_node
 from zuul.lib.secret import Secret
 
@@ -294,9 +294,23 @@ def test_image_delete_now(desk: Desk, site: Site, monkeypatch: pytest.MonkeyPatc
     wait_with(monkeypatch, lambda _: site.store.commit([RemoveImage(image.id)]))
     desk.run("image-delete", image.id, "--now")
     assert desk.said == (
-        f"Image {image.id} (ready) still has its image in cloud and a server in cloud"
-        f" (no id known) and the key pair key\nImage {image.id} is gone.\n"
+        f"Image {image.id} (ready) still has in cloud: its image (x) and a server (no id known)"
+        f" and the key pair key\nImage {image.id} is gone.\n"
     )
+
+
+def test_image_delete_by_force_tells_what_may_stay(desk: Desk, site: Site) -> None:
+    image = replace(new_image(site), state=NodeState.DELETE, external_id="x", keypair="key")
+    image = replace(image, provider="former", machine=Machine(presence=Presence.GONE))
+    site.store.commit([SaveImage(image)])
+    desk.run("image-delete", image.id, "--force")
+    assert desk.said == (
+        "May stay in former, as no row knows of it then: its image (x), the key pair key.\n"
+        f"nodepoold deletes image {image.id} soon.\n"
+    )
+    (wish,) = site.store.requests()
+    assert wish == ImageDeletionRequested(image.id, wish.request, force=True)
+    desk.run("image-delete", 99, "--force", status=1)
 
 
 # -- jobs ------------------------------------------------------------------------------------------

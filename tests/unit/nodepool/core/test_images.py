@@ -9,6 +9,7 @@ import pytest
 from nodepool.core import commands, events
 from nodepool.core.events import Step
 from nodepool.core.ports import EVERYTHING, Switches
+from nodepool.core.state import DELETIONS
 from nodepool.model import CloudImage, Fault, MachineKey, NodeState, Owner, Presence, SnapshotImage
 from tests.unit.nodepool.core.site import CONFIG, HOST_KEYS, Site, ready_image
 
@@ -250,6 +251,74 @@ def test_a_person_deletes_an_image() -> None:
     site.tell(events.ImageDeletionRequested(99, 9))
     assert site.take_one(commands.DeleteImage).external_id == "image-500"
     assert site.answered == [8, 9]
+
+
+def doomed(**values: object) -> SnapshotImage:
+    machine = replace(ready_image().machine, presence=Presence.EXISTS, server_id="s", hostname="h")
+    made = replace(ready_image(700, version=0), machine=machine, keypair="pair")
+    return replace(made, **values)  # type: ignore[arg-type]
+
+
+def test_by_force_an_image_goes_whose_provider_left_the_file() -> None:
+    site = Site(images=(ready_image(), doomed(provider="gone")))
+    site.calls.clear()
+    site.tell(events.ImageDeletionRequested(700, 7))
+    assert image(site, 700).state is NodeState.DELETE
+    site.tell(events.ImageDeletionRequested(700, 8, force=True))
+    assert (700 in site.pool.images, site.calls, site.answered) == (False, [], [7, 8])
+    assert site.observer.counts["image_forgotten"] == 1
+
+
+def test_by_force_all_is_asked_for_once_and_a_server_that_stays_is_a_leak() -> None:
+    site = Site(images=(ready_image(), doomed()))
+    site.take(commands.CreateServer)
+    site.tell(events.ImageDeletionRequested(700, 8, force=True))
+    assert 700 not in site.pool.images
+    assert site.calls == [
+        commands.DeleteServer("p", "s"),
+        commands.DeleteImage(700, "p", "image-700"),
+        commands.DeleteKeypair(700, "p", "pair"),
+    ]
+    site.calls.clear()
+    for event in (
+        events.DeleteFailed("p", "s", Fault.UNKNOWN),
+        events.ImageDeleteFailed(700),
+        events.ImageGone(700),
+        events.KeypairGone(700),
+    ):
+        site.tell(event)
+    site.wait(3600)
+    assert not [call for call in site.calls if isinstance(call, DELETIONS)], "once"
+    site.calls.clear()
+    owner = Owner("p", MachineKey("image", 700), "ours")
+    site.servers["s"] = events.Server("s", "ACTIVE", owner=owner)
+    site.list()
+    assert site.take_one(commands.DeleteServer).server_id == "s"
+    site.tell(events.ServerGone("p", "s"))
+    assert site.observer.counts["server_leaked"] == 1
+
+
+def test_by_force_nothing_is_forgotten_of_which_nothing_is_left() -> None:
+    site = Site()
+    site.tell(events.ImageGone(500))
+    bare = replace(ready_image(), presence=Presence.GONE, external_id=None)
+    site = Site(images=(bare,))
+    site.tell(events.ImageDeletionRequested(500, 8, force=True))
+    site.tell(events.ImageDeletionRequested(99, 9, force=True))
+    assert 500 not in site.pool.images
+    assert (site.observer.counts["image_forgotten"], site.answered) == (0, [8, 9])
+
+
+def test_by_force_a_build_ends_whose_server_nobody_knows_yet() -> None:
+    site = Site(images=())
+    site.take(commands.CreateServer)
+    site.tell(events.ImageDeletionRequested(1001, 8, force=True))
+    assert 1001 not in site.pool.images
+    site.calls.clear()  # another one is begun
+    site.tell(events.ServerCreated(KEY, "late"))
+    site.servers["late"] = events.Server("late", "BUILD", owner=Owner("p", KEY, "ours"))
+    site.list(status=None)
+    assert site.take_one(commands.DeleteServer).server_id == "late"
 
 
 def test_a_request_is_answered_together_with_its_rows() -> None:

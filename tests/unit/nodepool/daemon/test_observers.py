@@ -57,6 +57,7 @@ TOLD = [
     ("image_changed", (IMAGE, NodeState.BUILDING), "nodepool.ImageUpdater", "INFO"),
     ("image_ended", (IMAGE, 5.0, ""), "nodepool.ImageUpdater", "INFO"),
     ("image_ended", (IMAGE, 5.0, "no space"), "nodepool.ImageUpdater", "WARNING"),
+    ("image_forgotten", (IMAGE,), "nodepool.ImageUpdater", "WARNING"),
     ("server_leaked", ("p", "s-9", "name"), "nodepool.InstanceDeleter", "WARNING"),
     ("provider_refused", ("p", "quota", 5.0), "nodepool.ProviderManager", "WARNING"),
 ]
