@@ -10,7 +10,13 @@ from yaml.nodes import Node
 
 from nodepool import naming
 from nodepool.config.clouds import Clouds
-from nodepool.config.values import DiskImage, LabelConfig, ProviderConfig, TargetConfig
+from nodepool.config.values import (
+    DiskImage,
+    LabelConfig,
+    NodepoolConfig,
+    ProviderConfig,
+    TargetConfig,
+)
 from zuul.lib.yaml_document import Document
 
 
@@ -77,6 +83,18 @@ def check_links(document: Document, parts: Parts) -> None:
                 document.warn(node, text, "images")
     _warn_of_disk_images(document, parts)
     _warn_of_the_unused(document, parts)
+
+
+def warn_of_what_lacks(document: Document, config: NodepoolConfig) -> None:
+    """Of the whole file, without which some of its parts fail again and again."""
+    images = [each for provider in config.providers.values() for each in provider.images.values()]
+    if config.script_dir is None and (with_setup := [each for each in images if each.setup]):
+        text = f"is missing: image {with_setup[0].name} has a setup script, and cannot be built"
+        document.warn(document.root, text, "script-dir")
+    offering = [each.name for each in config.targets.values() if each.assign_via_gearman]
+    if offering and not config.gearman_servers:
+        text = f"is missing: nodes of {offering[0]} are offered there, and nobody will take one"
+        document.warn(document.root, text, "gearman-servers")
 
 
 def _warn_of_disk_images(document: Document, parts: Parts) -> None:

@@ -16,7 +16,13 @@ from typing import NamedTuple
 
 from nodepool.config.clouds import CloudFiles, Clouds
 from nodepool.config.labels import labels_of_targets, read_label, read_target
-from nodepool.config.links import Parts, check_links, complete_clouds, name_diskimages
+from nodepool.config.links import (
+    Parts,
+    check_links,
+    complete_clouds,
+    name_diskimages,
+    warn_of_what_lacks,
+)
 from nodepool.config.providers import read_diskimage, read_provider
 from nodepool.config.reading import named, word
 from nodepool.config.secure import SecureConfig, parse_secure
@@ -100,6 +106,7 @@ def check_text(
         main_secrets += secrets_in_url(config.dburi)
     fields.pass_over_rest()
     check_links(document, parts)
+    warn_of_what_lacks(document, config)
     modes = _warnings_of_modes(main, main_secrets)
     warnings = tuple(sorted([*document.warnings(), *found.warnings, *modes]))
     problems = tuple(sorted([*document.problems(), *found.problems]))

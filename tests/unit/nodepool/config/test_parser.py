@@ -299,6 +299,18 @@ def test_nodes_that_would_have_the_name_of_another_are_warned_of() -> None:
     assert warnings(GOOD + "    hostname: '{label.name}-{node_id}.example.org'\n") == []
 
 
+def test_what_fails_without_a_part_of_the_file_is_warned_of() -> None:
+    assert warnings(GOOD.replace("script-dir: /etc/nodepool/scripts\n", "")) == [
+        "1:script-dir: is missing: image trusty has a setup script, and cannot be built"
+    ]
+    text = GOOD.replace("gearman-servers:\n  - host: zuul.example.org\n", "")
+    assert warnings(text) == []
+    assert warnings(text + "    assign-via-gearman: true\n") == [
+        "1:gearman-servers: is missing: nodes of jenkins01 are offered there, and nobody will take"
+        " one"
+    ]
+
+
 def test_credentials_without_a_login_are_warned_of() -> None:
     text = GOOD + "    jenkins: {credentials-id: c, test-job: t}\n"
     assert warnings(text) == [

@@ -24,6 +24,7 @@ from nodepool.model import (
 from tests.support.fake_pool_observer import CountingObserver
 
 CONFIG = """\
+script-dir: /scripts
 labels:
   - {name: one, image: i, min-ready: 1, ready-script: r.sh, providers: [{name: p}]}
 providers:
