@@ -87,7 +87,7 @@ class Daemon:
 
     @property
     def events_port(self) -> int | None:
-        """Where events are told over HTTP."""
+        """Where events are told over HTTP, once started."""
         return self._events_server.port if self._events_server else None
 
     @property
@@ -96,11 +96,12 @@ class Daemon:
         return self._publisher.address
 
     def start(self) -> None:
+        """Raises OSError if events cannot be told over HTTP; `stop` it then."""
         self._journal.start()
         self._publisher.start()
+        self._links.start()
         if self._events_server is not None:
             self._events_server.start()
-        self._links.start()
         for master in self._config.masters.values():
             self._add(master)
         self._thread.start()

@@ -10,92 +10,65 @@ the bridge was restarted and numbers began again.
 
 from __future__ import annotations
 
+import asyncio
 import json
-import logging
-import threading
 import time
-from http import HTTPStatus
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any, Final
-from urllib.parse import parse_qs, urlsplit
+from typing import Any
+
+from aiohttp import web
 
 from gearman_plugin_shim.publisher import EventHistory, KeptEvent
-
-log = logging.getLogger("zuul.ShimPublisher")
-
-_REQUEST_SECONDS: Final = 10.0
+from zuul.lib.web.server import WebThread
 
 
 class EventsServer:
-    """Answers on a thread of its own until stopped. Raises OSError if it cannot listen."""
+    """`start` and `stop` once each."""
 
     def __init__(self, host: str, port: int, history: EventHistory) -> None:
-        self._server = _Server((host, port), history)
-        self.port: int = self._server.server_address[1]
-        self._thread = threading.Thread(
-            target=self._server.serve_forever, kwargs={"poll_interval": 0.2}, name="events-http"
+        self._history = history
+        self._thread = WebThread(
+            host,
+            port,
+            setting="http_host and http_port in [publisher]",
+            name="gearman-plugin-shim",
+            make_routes=self._make_routes,
         )
-        self._thread.daemon = True
+
+    @property
+    def port(self) -> int:
+        """Where it listens, once started."""
+        return self._thread.port
 
     def start(self) -> None:
+        """Listen; raises OSError if the address cannot be had."""
         self._thread.start()
 
     def stop(self) -> None:
-        if self._thread.is_alive():
-            self._server.shutdown()
-            self._thread.join(5.0)
-        self._server.server_close()
+        """Close everything; returns within seconds."""
+        self._thread.stop()
 
+    def _make_routes(self, router: web.UrlDispatcher) -> None:
+        router.add_route("*", "/events", self._events)
 
-class _Server(ThreadingHTTPServer):
-    daemon_threads = True
-    block_on_close = False
-
-    def __init__(self, address: tuple[str, int], history: EventHistory) -> None:
-        self.history = history
-        super().__init__(address, _Handler)
-
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        log.debug("Request for events broke off client=%s", client_address, exc_info=True)
-
-
-class _Handler(BaseHTTPRequestHandler):
-    server: _Server
-    timeout = _REQUEST_SECONDS
-    protocol_version = "HTTP/1.1"
-
-    def do_GET(self) -> None:
-        parts = urlsplit(self.path)
-        if parts.path != "/events":
-            self._answer(HTTPStatus.NOT_FOUND, {"error": "only /events is served here"})
-            return
-        query = parse_qs(parts.query, keep_blank_values=True)
-        since = query.get("since", ["0"])[-1]
+    async def _events(self, request: web.Request) -> web.Response:
+        since = request.query.getall("since", ["0"])[-1]
         if not (since.isascii() and since.isdigit()) or len(since) > 18:
-            self._answer(HTTPStatus.BAD_REQUEST, {"error": "since: expected a whole number"})
-            return
-        node = query["node"][-1] if "node" in query else None
-        history = self.server.history
-        page = history.page(int(since), node)
+            text = json.dumps({"error": "since: expected a whole number"})
+            return web.Response(status=400, text=text, content_type="application/json")
+        node = request.query.getall("node", [None])[-1]
+        body = await asyncio.to_thread(self._page, int(since), node)
+        return web.Response(body=body, content_type="application/json")
+
+    def _page(self, since: int, node: str | None) -> bytes:
+        page = self._history.page(since, node)
         value = {
-            "id": history.id,
+            "id": self._history.id,
             "now": time.time(),
             "last": page.last,
             "more": page.more,
             "events": [_wire(kept) for kept in page.events],
         }
-        self._answer(HTTPStatus.OK, value)
-
-    def _answer(self, status: HTTPStatus, value: dict[str, Any]) -> None:
-        body = json.dumps(value, ensure_ascii=False).encode("utf-8", "replace")
-        self.send_response(status)
-        self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, format: str, *args: Any) -> None:
-        log.debug("Request for events %s", format % args)
+        return json.dumps(value, ensure_ascii=False).encode("utf-8", "replace")
 
 
 def _wire(kept: KeptEvent) -> dict[str, Any]:

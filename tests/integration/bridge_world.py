@@ -59,6 +59,7 @@ class World:
         self.admin = AdminClient("127.0.0.1", self.server.port)
         self.masters: dict[str, SandboxJenkins] = {}
         self.options: dict[str, str] = {}
+        self.http_port = 0
         self.daemon: Daemon | None = None
 
     def add_master(self, name: str, *, modern: bool = True, options: str = "", **more: Any) -> Any:
@@ -81,7 +82,8 @@ class World:
         ]
         return (
             f"[gearman]\nserver = 127.0.0.1\nport = {self.server.port}\n"
-            "[publisher]\nbind = tcp://127.0.0.1:*\nhttp_host = 127.0.0.1\nhttp_port = 0\n"
+            "[publisher]\nbind = tcp://127.0.0.1:*\n"
+            f"http_host = 127.0.0.1\nhttp_port = {self.http_port}\n"
             f"[shim]\nstate_dir = {self.folder / 'state'}\npidfile = {self.folder / 'shim.pid'}\n"
             + "\n".join(sections)
         )

@@ -128,6 +128,17 @@ def test_the_last_events_of_a_node_are_told_over_http() -> None:
         publisher.stop()
 
 
+def test_an_address_for_http_that_is_taken_ends_the_bridge(tmp_path: Path) -> None:
+    """And says which option it was."""
+    world = World(tmp_path)
+    world.add_master("m1")
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        world.http_port = taken.getsockname()[1]
+        with pytest.raises(OSError, match=r"cannot listen on .*http_port in \[publisher\]"):
+            world.start()
+    world.close()
+
+
 def test_nodes_that_were_not_heard_of_for_long_are_forgotten() -> None:
     history = EventHistory(5, nodes=2)
     for node in ("a", "b", "a", "c"):

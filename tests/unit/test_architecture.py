@@ -72,7 +72,10 @@ CLIENTS: dict[str, tuple[str, ...]] = {
     "novaclient": ("nodepool/drivers/nova",),
     "git": ("zuul/lib/git.py",),
     "pygit2": ("zuul/merger",),
-    "aiohttp": ("zuul/daemon", "zuul/lib/web", "nodepool/daemon"),
+    "aiohttp": (
+        *("zuul/daemon", "zuul/lib/web", "nodepool/daemon"),
+        "gearman_plugin_shim/events_http.py",
+    ),
     "jenkins": ("zuul/lib/jenkins",),
 }
 
