@@ -6,6 +6,7 @@ A message is a hint: it can be lost, doubled or forged, so what it says is confi
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -45,6 +46,8 @@ class BuildFinalized:
 
 #: topics that say nothing of use here
 _IGNORED = frozenset(("onCompleted",))
+#: between topic and body: publishers write one space, listeners always took any
+_SPACE = re.compile(r"\s+", re.ASCII)
 
 
 def parse_build_event(frame: bytes) -> BuildStarted | BuildFinalized | None:
@@ -52,13 +55,13 @@ def parse_build_event(frame: bytes) -> BuildStarted | BuildFinalized | None:
     if len(frame) > MAX_BYTES:
         raise BuildEventError(f"message of {len(frame)} bytes is too long")
     try:
-        topic, _, body = frame.decode("utf-8").strip().partition(" ")
+        topic, *rest = _SPACE.split(frame.decode("utf-8").strip(), maxsplit=1)
     except UnicodeDecodeError as error:
         raise BuildEventError(f"message is not UTF-8: {error}") from error
     if not _is_wanted(topic):
         return None
     try:
-        data = json.loads(body)
+        data = json.loads("".join(rest))
     except (ValueError, RecursionError) as error:
         raise BuildEventError(f"{topic} is not JSON: {error}") from error
     return _build_event(topic, data, None)

@@ -25,7 +25,7 @@ log = logging.getLogger("nodepool.SshEdge")
 
 #: seconds between two tries; no thread is held meanwhile
 RETRY_SECONDS = 2.0
-LOGIN_THREADS, PREPARE_THREADS = 16, 64
+LOGIN_THREADS, PROBE_THREADS, PREPARE_THREADS = 16, 16, 64
 #: whom base images let in
 USERS = ("root", "ubuntu", "fedora", "cloud-user", "centos", "debian")
 MOST_USERS = 1000
@@ -59,18 +59,20 @@ class SshEdge:
         #: of image builds: who was let in, with which key
         self._logins: dict[MachineKey, Login] = {}
         self._tries = Lanes("ssh", LOGIN_THREADS)
+        #: nodes that are dead hold a thread for each try, and launches are not to wait for them
+        self._probes = Lanes("probe", PROBE_THREADS)
         self._deeds = Lanes("prepare", PREPARE_THREADS)
 
     def configure(self, config: NodepoolConfig) -> None:
         self._config = config
 
     def start(self) -> None:
-        self._tries.start()
-        self._deeds.start()
+        for lanes in (self._tries, self._probes, self._deeds):
+            lanes.start()
 
     def stop(self) -> None:
-        self._tries.stop()
-        self._deeds.stop()
+        for lanes in (self._tries, self._probes, self._deeds):
+            lanes.stop()
 
     def submit(self, call: SshCall) -> None:
         deadline = 0.0
@@ -81,7 +83,7 @@ class SshEdge:
             case commands.Connect():
                 lanes, work = self._tries, lambda: self._connect(call, deadline)
             case commands.ProbeNode():
-                lanes, work = self._tries, lambda: self._probe(call, deadline)
+                lanes, work = self._probes, lambda: self._probe(call, deadline)
             case commands.PrepareNode():
                 lanes, work = self._deeds, lambda: self._guard(call, self._prepare_node)
             case commands.PrepareImage():
@@ -153,8 +155,9 @@ class SshEdge:
         """False: it is too late for another try."""
         if time.monotonic() + self._retry_seconds > deadline:
             return False
+        lanes = self._probes if isinstance(call, commands.ProbeNode) else self._tries
         try:
-            self._tries.submit_later(self._retry_seconds, _lane(call), work, type(call).__name__)
+            lanes.submit_later(self._retry_seconds, _lane(call), work, type(call).__name__)
         except queue.Full:
             return False
         return True

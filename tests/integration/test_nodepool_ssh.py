@@ -14,9 +14,12 @@ import pytest
 
 from nodepool.config.values import CloudConfig, NodepoolConfig, ProviderConfig
 from nodepool.core import commands, events
+from nodepool.drivers import ssh_edge
 from nodepool.drivers.provider_keys import KeyRing
+from nodepool.drivers.ssh import Login, Session
 from nodepool.drivers.ssh_edge import SshEdge
 from nodepool.drivers.ssh_hosts import HostKeys
+from nodepool.errors import LaunchError
 from nodepool.model import Machine, MachineKey, Node, NodeState, SnapshotImage
 from tests.integration.nova_client import Client, wait_for
 from tests.sandbox.nova import SandboxCloud
@@ -322,6 +325,30 @@ def test_a_node_is_probed(
     probed = inbox.wait(events.NodeProbed)
     assert not probed.alive
     assert "does not answer" in probed.text
+
+
+def test_launches_do_not_wait_for_probes(
+    edge: SshEdge, inbox: Inbox, client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However many nodes are dead: here each try on them takes until the test is over."""
+    over = threading.Event()
+    log_in = ssh_edge.Session
+
+    def session(login: Login, hosts: HostKeys) -> Session:
+        if login.address == "dead":
+            over.wait(60)
+            raise LaunchError("dead")
+        return log_in(login, hosts)
+
+    monkeypatch.setattr(ssh_edge, "Session", session)
+    try:
+        for number in range(100, 300):
+            edge.submit(commands.ProbeNode(number, "dead", "root", str(client.key_file), 0.0))
+        edge.submit(connect(client, client.boot()))
+        assert inbox.wait(events.Connected).key == KEY
+    finally:
+        over.set()
+    assert not inbox.wait(events.NodeProbed).alive
 
 
 def test_a_node_with_another_host_key_is_not_trusted(

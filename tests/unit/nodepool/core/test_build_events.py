@@ -32,6 +32,17 @@ def test_a_finalized_build() -> None:
     assert parse_build_event(b"  " + frame("onFinalized") + b"\r\n") == expected
 
 
+@pytest.mark.parametrize("space", ["\t", "\n", "\r\n", "\v", "\f", " \t "])
+def test_any_whitespace_ends_the_topic(space: str) -> None:
+    text = frame("onStarted").replace(b" ", space.encode(), 1)
+    assert parse_build_event(text) == BuildStarted("n-1", "gate-x", 1, "jenkins01")
+
+
+def test_only_ascii_whitespace_ends_the_topic() -> None:
+    with pytest.raises(BuildEventError, match="unhandled phase"):
+        parse_build_event(frame("onStarted").replace(b" ", "\u00a0".encode(), 1))
+
+
 def test_a_started_build() -> None:
     assert parse_build_event(frame("onStarted")) == BuildStarted("n-1", "gate-x", 1, "jenkins01")
 
