@@ -7,11 +7,13 @@ from tests.integration.database_fixtures import (
     postgres,
     sqlite_url,
 )
-from tests.integration.nodepool_fixtures import site, sqlite_site
+from tests.integration.nodepool_fixtures import inbox, jenkins, site, sqlite_site
 
 __all__ = [
     "database_server",
     "database_url",
+    "inbox",
+    "jenkins",
     "mariadb",
     "postgres",
     "site",

@@ -1,13 +1,17 @@
-"""Fixtures of the tests of nodepool's database: each runs on every kind there is."""
+"""Fixtures of nodepool's tests: databases of every kind, what the core is told, a target."""
 
 from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
+from tests.integration.nodepool_inbox import Inbox
 from tests.integration.nodepool_store_world import Site
+from tests.integration.nodepool_targets import USERS
+from tests.sandbox.jenkins import SandboxJenkins
 
 
 @pytest.fixture
@@ -21,6 +25,19 @@ def sqlite_site(sqlite_url: str) -> Iterator[Site]:
     """For what is SQLite's own way."""
     with _opened(sqlite_url) as made:
         yield made
+
+
+@pytest.fixture
+def inbox() -> Inbox:
+    return Inbox()
+
+
+@pytest.fixture(params=["modern", "old"])
+def jenkins(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[SandboxJenkins]:
+    with SandboxJenkins(
+        tmp_path / "jenkins", modern=request.param == "modern", users=USERS
+    ) as jenkins:
+        yield jenkins
 
 
 @contextlib.contextmanager

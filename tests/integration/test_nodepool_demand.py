@@ -37,11 +37,6 @@ EVERY = 0.05
 
 
 @pytest.fixture
-def inbox() -> Inbox:
-    return Inbox()
-
-
-@pytest.fixture
 def make_watch(inbox: Inbox) -> Iterator[Callable[..., DemandWatch]]:
     with ExitStack() as stack:
 

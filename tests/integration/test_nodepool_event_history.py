@@ -77,11 +77,6 @@ def ok(**page: Any) -> bytes:
 
 
 @pytest.fixture
-def inbox() -> Inbox:
-    return Inbox()
-
-
-@pytest.fixture
 def watch(inbox: Inbox) -> Iterator[HistoryWatch]:
     watch = HistoryWatch(inbox, every=0.1, timeout_seconds=1.0)
     watch.start()

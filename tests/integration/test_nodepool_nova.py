@@ -59,11 +59,6 @@ def config(cloud: SandboxCloud) -> ProviderConfig:
 
 
 @pytest.fixture
-def inbox() -> Inbox:
-    return Inbox()
-
-
-@pytest.fixture
 def edge(config: ProviderConfig, inbox: Inbox) -> Iterator[CloudEdge]:
     edge = CloudEdge(inbox, NovaProvider, KeyRing(), list_every=0.05)
     edge.configure({"sandbox": config})

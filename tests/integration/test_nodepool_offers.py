@@ -34,11 +34,6 @@ FUNCTION = b"node_assign:launch ers"
 
 
 @pytest.fixture
-def inbox() -> Inbox:
-    return Inbox()
-
-
-@pytest.fixture
 def make_edge(inbox: Inbox) -> Iterator[Callable[..., TargetEdge]]:
     with ExitStack() as stack:
 

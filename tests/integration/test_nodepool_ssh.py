@@ -70,11 +70,6 @@ def client(cloud: SandboxCloud, tmp_path: Path) -> Client:
 
 
 @pytest.fixture
-def inbox() -> Inbox:
-    return Inbox()
-
-
-@pytest.fixture
 def keys() -> KeyRing:
     return KeyRing()
 

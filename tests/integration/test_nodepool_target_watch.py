@@ -25,19 +25,6 @@ pytestmark = pytest.mark.integration
 EVERY = 0.05
 
 
-@pytest.fixture(params=["modern", "old"])
-def jenkins(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[SandboxJenkins]:
-    with SandboxJenkins(
-        tmp_path / "jenkins", modern=request.param == "modern", users=USERS
-    ) as jenkins:
-        yield jenkins
-
-
-@pytest.fixture
-def inbox() -> Inbox:
-    return Inbox()
-
-
 @pytest.fixture
 def make_watch(inbox: Inbox) -> Iterator[Callable[..., TargetWatch]]:
     with ExitStack() as stack:

@@ -9,7 +9,6 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -41,19 +40,6 @@ pytestmark = pytest.mark.integration
 NODE = node_of()
 NAME = NODE.nodename
 KEY = MachineKey("node", NODE.id)
-
-
-@pytest.fixture(params=["modern", "old"])
-def jenkins(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[SandboxJenkins]:
-    with SandboxJenkins(
-        tmp_path / "jenkins", modern=request.param == "modern", users=USERS
-    ) as jenkins:
-        yield jenkins
-
-
-@pytest.fixture
-def inbox() -> Inbox:
-    return Inbox()
 
 
 @pytest.fixture

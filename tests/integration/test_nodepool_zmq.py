@@ -53,11 +53,6 @@ def message(topic: str, node: str, **build: Any) -> bytes:
 
 
 @pytest.fixture
-def inbox() -> Inbox:
-    return Inbox()
-
-
-@pytest.fixture
 def watch(inbox: Inbox) -> Iterator[BuildWatch]:
     watch = BuildWatch(inbox)
     watch.start()

@@ -8,8 +8,9 @@ import logging
 import socket
 import threading
 from collections.abc import Awaitable, Callable
-from types import TracebackType
 from typing import Self, TypeVar
+
+from tests.sandbox.process import Block
 
 T = TypeVar("T")
 HOST = "127.0.0.1"
@@ -17,7 +18,7 @@ HOST = "127.0.0.1"
 CALL_SECONDS = 60.0
 
 
-class Hosted:
+class Hosted(Block):
     """start() and stop(), any number of times, or a `with` block. A subclass says in `_serve` what
     happens meanwhile."""
 
@@ -63,15 +64,7 @@ class Hosted:
         if thread.is_alive():
             raise TimeoutError(f"{self._name} did not stop")
 
-    def __enter__(self) -> Self:
-        return self.start()
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        value: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def end(self) -> None:
         self.stop()
 
     def _run(self) -> None:

@@ -3,38 +3,26 @@ its interpreter; kill -9 ends it for real."""
 
 from __future__ import annotations
 
-import json
-import signal
-import subprocess
-import sys
 from pathlib import Path
-from types import TracebackType
-from typing import Any
+from typing import Any, Self
 
 import requests
 
 from tests.sandbox.nova_account import Account
+from tests.sandbox.process import SandboxProcess
 
-ROOT = Path(__file__).parents[2]
-STOP_SECONDS = 30.0
 CALL_SECONDS = 60.0
 
 
-class CloudProcess:
+class CloudProcess(SandboxProcess):
     """start(), then stop() or kill(), or a `with` block. What it knows ends with it. `options` are
     those of `python -m tests.sandbox.nova`, such as "--quota", "328"."""
 
     def __init__(self, folder: Path, *options: str) -> None:
-        self._command = [sys.executable, "-m", "tests.sandbox.nova", "--dir", str(folder)]
-        self._command += options
-        self._process: subprocess.Popen[bytes] | None = None
+        super().__init__()
+        self._words = ["--dir", str(folder), *options]
         self.url = ""
         self.environment: dict[str, str] = {}
-
-    @property
-    def pid(self) -> int:
-        assert self._process is not None
-        return self._process.pid
 
     @property
     def auth_url(self) -> str:
@@ -51,43 +39,14 @@ class CloudProcess:
             region=words["OS_REGION_NAME"],
         )
 
-    def start(self) -> CloudProcess:
+    def start(self) -> Self:
         """Returns when it listens; RuntimeError if it ends instead."""
-        assert self._process is None, "it runs already"
-        self._process = subprocess.Popen(
-            self._command, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE
-        )
-        assert self._process.stdout is not None
-        line = self._process.stdout.readline()
-        if not line:
-            code = self._process.wait(STOP_SECONDS)
-            self.kill()
-            raise RuntimeError(f"the sandbox cloud ended with {code}")
-        row = json.loads(line)
+        row = self._launch("tests.sandbox.nova", self._words)
         self.url, self.environment = row["url"], row["environment"]
         return self
 
-    def stop(self) -> None:
-        """SIGINT: a clean stop, the servers' processes end."""
-        if self._process is not None:
-            self._process.send_signal(signal.SIGINT)
-            self._reap()
-
-    def kill(self) -> None:
-        """SIGKILL; what runs in servers goes on."""
-        if self._process is not None:
-            self._process.kill()
-            self._reap()
-
-    def __enter__(self) -> CloudProcess:
-        return self.start()
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        value: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def end(self) -> None:
+        """The servers' processes end with it."""
         self.stop()
 
     def call(self, name: str, *arguments: Any, **words: Any) -> Any:
@@ -99,13 +58,3 @@ class CloudProcess:
         if answer.status_code != 200:
             raise LookupError(answer.text)
         return answer.json()["result"]
-
-    def _reap(self) -> None:
-        process, self._process = self._process, None
-        assert process is not None and process.stdout is not None
-        try:
-            process.wait(STOP_SECONDS)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait(STOP_SECONDS)
-        process.stdout.close()

@@ -11,18 +11,19 @@ import subprocess
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
-from types import TracebackType
+from typing import Self
 from urllib.parse import quote
 
 from tests.sandbox.developer import Developer
 from tests.sandbox.endpoint import GerritEndpoint
+from tests.sandbox.process import Block
 from tests.support.real_gerrit_daemon import end, start_daemon
 from tests.support.real_gerrit_template import RealGerritUnavailable, ensure_template
 
 __all__ = ["RealGerrit", "RealGerritUnavailable"]
 
 
-class RealGerrit:
+class RealGerrit(Block):
     """One running Gerrit in a folder of its own; start() and stop(), or a `with` block."""
 
     def __init__(self) -> None:
@@ -31,18 +32,10 @@ class RealGerrit:
         self._process: subprocess.Popen[bytes] | None = None
         self.endpoint: GerritEndpoint
 
-    def __enter__(self) -> RealGerrit:
-        return self.start()
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        value: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def end(self) -> None:
         self.stop()
 
-    def start(self) -> RealGerrit:
+    def start(self) -> Self:
         """Copy the template (made first if need be) and run the daemon on free ports."""
         try:
             template = ensure_template()

@@ -18,8 +18,7 @@ import tempfile
 import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from types import TracebackType
-from typing import Any
+from typing import Any, Self
 from urllib.parse import quote
 
 import requests
@@ -27,6 +26,7 @@ import requests
 from tests.sandbox.jenkins_model import Mode, Parameter
 from tests.sandbox.jenkins_people import ZUUL_PARAMETERS
 from tests.sandbox.jenkins_xml import job_xml
+from tests.sandbox.process import Block
 from tests.support.real_hudson_war import RealHudsonUnavailable, ensure_hudson
 from tests.support.services import unavailable
 
@@ -56,7 +56,7 @@ _CONFIG = """<?xml version='1.0' encoding='UTF-8'?>
 """
 
 
-class RealHudson:
+class RealHudson(Block):
     """One master in a home of its own; `url` ends with a slash. start(), stop(), kill(), any
     number of times, then close(), or a `with` block. RealHudsonUnavailable on start()."""
 
@@ -98,7 +98,7 @@ class RealHudson:
             time.sleep(0.1)
         raise TimeoutError(f"Hudson was not ready after {START_SECONDS} s: {self.log()[-2000:]}")
 
-    def start(self) -> RealHudson:
+    def start(self) -> Self:
         try:
             return self.launch().await_ready()
         except BaseException:
@@ -121,20 +121,12 @@ class RealHudson:
         if process is not None:
             _end_group(process)
 
+    def end(self) -> None:
+        self.close()
+
     def close(self) -> None:
         self.kill()
         shutil.rmtree(self.home, ignore_errors=True)
-
-    def __enter__(self) -> RealHudson:
-        return self.start()
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        value: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def log(self) -> str:
         path = self.home / "console.log"

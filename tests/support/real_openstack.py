@@ -16,9 +16,10 @@ import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from types import TracebackType
+from typing import Self
 
 from tests.sandbox.nova_account import Account
+from tests.sandbox.process import Block
 
 SCRIPTS = Path(__file__).parent / "openstack"
 #: Part of the installation's name: raise it when constraints.txt changes.
@@ -37,7 +38,7 @@ class RealOpenStackUnavailable(Exception):
     """This machine cannot run the real OpenStack; the text says what lacks."""
 
 
-class RealOpenStack:
+class RealOpenStack(Block):
     """One whole stack, empty at the start; start() and stop(), or a `with` block."""
 
     def __init__(self, *, instances: int = 6) -> None:
@@ -46,18 +47,10 @@ class RealOpenStack:
         self._environment: dict[str, str] = {}
         self._words: dict[str, str] = {}
 
-    def __enter__(self) -> RealOpenStack:
-        return self.start()
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        value: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def end(self) -> None:
         self.stop()
 
-    def start(self) -> RealOpenStack:
+    def start(self) -> Self:
         """Install it if need be, start it on free ports, wait until all of it answers."""
         for program in ("bash", "curl", "tar"):
             if shutil.which(program) is None:
