@@ -204,7 +204,7 @@ def test_a_server_may_die_in_use(client: Client, cloud: SandboxCloud) -> None:
 
 
 def test_a_server_may_die_by_itself(client: Client, cloud: SandboxCloud) -> None:
-    cloud.faults.boot("doomed", dies_after=0.5)
+    cloud.faults.boot("doomed", dies_after=3.0)
     server = client.boot("doomed")
     with closing(client.ssh(server)) as ssh:
         transport = ssh.get_transport()

@@ -36,13 +36,15 @@ def test_worlds_are_not_idle() -> None:
     } <= told
 
 
-def test_few_creates_are_refused_for_want_of_quota() -> None:
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize(("faults", "most", "seeds"), [(NONE, 0.0, 4), (Faults(), 0.03, 12)])
+def test_few_creates_are_refused_for_want_of_quota(faults: Faults, most: float, seeds: int) -> None:
     """Without accidents none is, though others use the same account; servers that nobody reckons
     with make some."""
-    for faults, most, seeds in ((NONE, 0.0, 4), (Faults(), 0.03, 12)):
-        worlds = [run_world(seed, 4000, faults) for seed in range(seeds)]
-        clouds = [cloud for world in worlds for cloud in world.clouds.values()]
-        assert sum(c.refused for c in clouds) <= most * sum(c.creates for c in clouds)
+    worlds = [run_world(seed, 4000, faults) for seed in range(seeds)]
+    clouds = [cloud for world in worlds for cloud in world.clouds.values()]
+    assert sum(c.refused for c in clouds) <= most * sum(c.creates for c in clouds)
 
 
 def test_a_seed_is_a_world() -> None:
