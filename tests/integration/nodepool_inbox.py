@@ -34,6 +34,12 @@ class Inbox:
         assert found is not None
         return found
 
+    def expect(self, kind: type[T]) -> T:
+        """The oldest, which has to be of this kind."""
+        found = self.next()
+        assert isinstance(found, kind), found
+        return found
+
     def wait(self, kind: type[T], fits: Callable[[T], bool] = lambda event: True) -> T:
         """The first that fits, taken out with all before it that is of its kind."""
 

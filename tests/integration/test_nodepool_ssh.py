@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, TypeVar
+from typing import Any
 
 import pytest
 
@@ -21,13 +21,13 @@ from nodepool.drivers.ssh_edge import SshEdge
 from nodepool.drivers.ssh_hosts import HostKeys
 from nodepool.errors import LaunchError
 from nodepool.model import Machine, MachineKey, Node, NodeState, SnapshotImage
+from tests.integration.nodepool_inbox import Inbox
 from tests.integration.nova_client import Client, wait_for
 from tests.sandbox.nova import SandboxCloud
 from tests.sandbox.nova_settings import Times
 from zuul.lib.secret import Secret
 
 pytestmark = pytest.mark.integration
-T = TypeVar("T", bound=events.Event)
 KEY = MachineKey("node", 7)
 SETUP = """#!/bin/sh
 echo "secret is $NODEPOOL_SECRET"
@@ -36,25 +36,6 @@ echo "set up $1 by $(cat /opt/nodepool-scripts/name)" > /opt/marker
 READY = """#!/bin/sh
 echo "$1 $(cat /etc/nodepool/role) $NODEPOOL_SECRET" > /root/ready
 """
-
-
-class Inbox:
-    def __init__(self) -> None:
-        self._events: list[events.Event] = []
-        self._lock = threading.Lock()
-
-    def __call__(self, event: events.Event) -> None:
-        with self._lock:
-            self._events.append(event)
-
-    def wait(self, kind: type[T]) -> T:
-        def look() -> events.Event | None:
-            with self._lock:
-                return self._events.pop(0) if self._events else None
-
-        event = wait_for(look)
-        assert isinstance(event, kind), event
-        return event
 
 
 @pytest.fixture
@@ -115,7 +96,7 @@ def test_a_login_waits_until_ssh_is_there(
 ) -> None:
     cloud.set_times(ssh=0.5)
     edge.submit(connect(client, client.boot()))
-    assert inbox.wait(events.Connected).key == KEY
+    assert inbox.expect(events.Connected).key == KEY
 
 
 @pytest.mark.parametrize(
@@ -127,7 +108,7 @@ def test_a_login_that_never_works(
 ) -> None:
     cloud.faults.boot(ssh=kind)
     edge.submit(connect(client, client.boot(), timeout_seconds=0.5))
-    failed = inbox.wait(events.StepFailed)
+    failed = inbox.expect(events.StepFailed)
     assert (failed.key, failed.step, failed.stat_key) == (KEY, events.Step.CONNECT, stat_key)
 
 
@@ -141,7 +122,7 @@ def test_a_mute_server_holds_nobody_for_long(
     monkeypatch.setattr("nodepool.drivers.ssh.LOGIN_SECONDS", 0.3)
     cloud.faults.boot(ssh="mute")
     edge.submit(connect(client, client.boot(), timeout_seconds=0.5))
-    assert inbox.wait(events.StepFailed).stat_key == "error.ssh"
+    assert inbox.expect(events.StepFailed).stat_key == "error.ssh"
 
 
 @pytest.mark.parametrize("lies", [False, True])
@@ -164,11 +145,11 @@ def test_host_keys_are_those_of_the_console(
     hosts.expect(KEY, console)
     edge.submit(connect(client, server))
     if lies:
-        failed = inbox.wait(events.StepFailed)
+        failed = inbox.expect(events.StepFailed)
         assert failed.stat_key == "error.ssh"
         assert "host key" in failed.text
     else:
-        told = inbox.wait(events.Connected).host_keys
+        told = inbox.expect(events.Connected).host_keys
         assert set(told) == set(cloud.host_keys("node"))
     assert reads == [1]
 
@@ -182,7 +163,7 @@ def test_a_first_host_key_is_kept_from_try_to_try(
     edge.submit(connect(client, server, username="nobody"))
     wait_for(lambda: reads)
     cloud.change_host_keys("node")
-    assert "host key" in inbox.wait(events.StepFailed).text
+    assert "host key" in inbox.expect(events.StepFailed).text
     assert hosts.take(KEY) == ()
 
 
@@ -190,7 +171,7 @@ def test_a_first_host_key_is_handed_on(
     edge: SshEdge, inbox: Inbox, hosts: HostKeys, client: Client, cloud: SandboxCloud
 ) -> None:
     edge.submit(connect(client, client.boot()))
-    (kept,) = inbox.wait(events.Connected).host_keys
+    (kept,) = inbox.expect(events.Connected).host_keys
     assert kept in cloud.host_keys("node")
     assert hosts.take(KEY) == ()
 
@@ -212,7 +193,7 @@ def test_a_node_and_its_subnode_are_prepared(
     node = Node(7, "sandbox", "l", "t", NodeState.BUILDING, 0.0, tuple(machines), az="zone")
     call = commands.PrepareNode(node, "root", str(client.key_file), "ready.sh", 20.0)
     edge.submit(call)
-    assert inbox.wait(events.Prepared) == events.Prepared("node", 7)
+    assert inbox.expect(events.Prepared) == events.Prepared("node", 7)
     roots = [cloud.root_of(name) for name in ("main", "sub")]
     secret = "s3cr3t; echo '$HOME'"
     assert (roots[0] / "root/ready").read_text() == f"main primary {secret}\n"
@@ -228,12 +209,12 @@ def test_a_node_and_its_subnode_are_prepared(
     assert (files / "id_rsa").read_text() == (roots[0] / "etc/nodepool/id_rsa").read_text()
     assert (files / "id_rsa").stat().st_mode & 0o777 == 0o600
     edge.submit(replace(call, ready_script="none.sh"))
-    failed = inbox.wait(events.StepFailed)
+    failed = inbox.expect(events.StepFailed)
     assert (failed.key, failed.step) == (KEY, events.Step.PREPARE)
     assert "status 127" in failed.text
     other = replace(machines[1], host_keys=tuple(cloud.host_keys("main")))
     edge.submit(replace(call, node=node.with_machine(1, other)))
-    assert "host key" in inbox.wait(events.StepFailed).text
+    assert "host key" in inbox.expect(events.StepFailed).text
 
 
 def close(session: Any) -> bool:
@@ -260,7 +241,7 @@ def test_a_script_that_never_ends_is_ended(
     machine = Machine("node", ip=address_of(server))
     node = Node(7, "sandbox", "l", "t", NodeState.BUILDING, 0.0, (machine,))
     edge.submit(commands.PrepareNode(node, "root", str(client.key_file), "ready.sh", 1.0))
-    assert "took longer" in inbox.wait(events.StepFailed).text
+    assert "took longer" in inbox.expect(events.StepFailed).text
     said = [line for line in caplog.messages if line.startswith("Ready script")]
     assert said == [f"Ready script of node 7.0 said: {number}" for number in range(11, 61)]
 
@@ -280,14 +261,14 @@ def test_an_image_is_prepared_with_a_key_made_for_it(
     key = MachineKey("image", 3)
     prepare = commands.PrepareImage(image, Machine(ip=address_of(server)), "setup.sh", 20.0)
     edge.submit(prepare)
-    assert inbox.wait(events.StepFailed).key == key
+    assert inbox.expect(events.StepFailed).key == key
     edge.submit(replace(connect(client, server, keypair="pair", username=None), key=key))
-    inbox.wait(events.Connected)
+    inbox.expect(events.Connected)
     other = replace(prepare.machine, host_keys=("ssh-ed25519 another",))
     edge.submit(replace(prepare, machine=other))
-    assert "host key" in inbox.wait(events.StepFailed).text
+    assert "host key" in inbox.expect(events.StepFailed).text
     edge.submit(prepare)
-    assert inbox.wait(events.Prepared) == events.Prepared("image", 3)
+    assert inbox.expect(events.Prepared) == events.Prepared("image", 3)
     assert (cloud.root_of("template") / "opt/marker").read_text() == "set up template by me\n"
     lines = [r.getMessage() for r in caplog.records if r.name.startswith("nodepool.image.build")]
     assert len(lines) == 1, "the script's own words"
@@ -305,19 +286,19 @@ def test_a_node_is_probed(
     server = client.boot()
     call = commands.ProbeNode(7, address_of(server), "root", str(client.key_file), 20.0)
     edge.submit(call)
-    probed = inbox.wait(events.NodeProbed)
+    probed = inbox.expect(events.NodeProbed)
     assert probed.alive
     assert set(probed.host_keys) < set(cloud.host_keys("node"))
     call = replace(call, host_keys=probed.host_keys)
     edge.submit(call)
-    assert inbox.wait(events.NodeProbed) == events.NodeProbed(7, True)
+    assert inbox.expect(events.NodeProbed) == events.NodeProbed(7, True)
     # What a node shows that lets nobody in is not kept either.
     edge.submit(replace(call, username="nobody", host_keys=(), timeout_seconds=0.0))
-    assert not inbox.wait(events.NodeProbed).alive
+    assert not inbox.expect(events.NodeProbed).alive
     assert hosts.take(KEY) == ()
     cloud.vanish("node")
     edge.submit(replace(call, timeout_seconds=0.2))
-    probed = inbox.wait(events.NodeProbed)
+    probed = inbox.expect(events.NodeProbed)
     assert not probed.alive
     assert "does not answer" in probed.text
 
@@ -340,10 +321,10 @@ def test_launches_do_not_wait_for_probes(
         for number in range(100, 300):
             edge.submit(commands.ProbeNode(number, "dead", "root", str(client.key_file), 0.0))
         edge.submit(connect(client, client.boot()))
-        assert inbox.wait(events.Connected).key == KEY
+        assert inbox.expect(events.Connected).key == KEY
     finally:
         over.set()
-    assert not inbox.wait(events.NodeProbed).alive
+    assert not inbox.expect(events.NodeProbed).alive
 
 
 def test_a_node_with_another_host_key_is_not_trusted(
@@ -357,10 +338,10 @@ def test_a_node_with_another_host_key_is_not_trusted(
     call = commands.ProbeNode(7, address_of(server), "root", str(client.key_file), 20.0)
     call = replace(call, host_keys=tuple(cloud.host_keys("node")))
     edge.submit(call)
-    assert inbox.wait(events.NodeProbed).alive
+    assert inbox.expect(events.NodeProbed).alive
     cloud.change_host_keys("node")
     edge.submit(call)
-    probed = inbox.wait(events.NodeProbed)
+    probed = inbox.expect(events.NodeProbed)
     assert not probed.alive
     assert "shows a host key that is not its: ssh-ed25519 SHA256:" in probed.text
     (record,) = [r for r in caplog.records if r.name == "nodepool.SshEdge"]
@@ -376,6 +357,6 @@ def test_a_private_key_that_is_none(
         path.write_text(text)
     call = replace(connect(client, client.boot()), private_key=str(path), timeout_seconds=0.1)
     edge.submit(call)
-    failed = inbox.wait(events.StepFailed)
+    failed = inbox.expect(events.StepFailed)
     assert failed.stat_key == "error.auth"
     assert str(path) in failed.text
