@@ -22,6 +22,9 @@ from nodepool.model import Fault, MachineKey, Presence, Server
 
 #: seconds; an answer may be lost, so waits end here too
 ADDRESS_TIMEOUT = 600.0
+#: nova may show a server ACTIVE some seconds before its addresses: after so long, and so many more
+#: lists, it has none
+BARE_SECONDS, BARE_LISTS = 30.0, 2
 #: the edge keeps the time of SSH itself; this is for the case that it does not answer
 CONNECT_MARGIN = 60.0
 BOOTSTRAP_TIMEOUT = 660.0
@@ -140,8 +143,19 @@ def on_listed(state: State, key: MachineKey, server: Server, now: float) -> Outc
             AttachAddress(key, boot.provider, machine.server_id, state.owner(boot.provider, key))
         )
         return None
+    if _may_still_show_one(state, boot, now):
+        return None
     text = "the server has no public address, and its provider no pool to give it one"
     return _went_wrong(state, boot, Step.ADDRESS, "error.network", text, now)
+
+
+def _may_still_show_one(state: State, boot: Boot, now: float) -> bool:
+    if boot.bare_at is None:
+        boot.bare_at = now
+        state.timers.set(("boot", boot.key), now + ADDRESS_TIMEOUT)
+        return True
+    boot.bare_lists += 1
+    return boot.bare_lists < BARE_LISTS or now < boot.bare_at + BARE_SECONDS
 
 
 def on_attached(state: State, event: events.AddressAttached, now: float) -> Outcome:
@@ -216,9 +230,10 @@ def on_deadline(state: State, key: MachineKey, now: float) -> Outcome:
         state.health_of(boot.provider).under_way.discard(key)
         state.doubts[key] = now
     late = {Step.ADDRESS: "error.ipadd", Step.CONNECT: "error.ssh"}
-    stat_key = late.get(boot.step, "error.unknown")
-    text = f"took too long at step {boot.step.value}"
-    return _went_wrong(state, boot, boot.step, stat_key, text, now)
+    step, stat_key = boot.step, late.get(boot.step, "error.unknown")
+    if step is Step.BOOT and boot.bare_at is not None:
+        step, stat_key = Step.ADDRESS, "error.network"
+    return _went_wrong(state, boot, step, stat_key, f"took too long at step {step.value}", now)
 
 
 #: what is said of servers that fail one after the other

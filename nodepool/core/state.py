@@ -46,6 +46,9 @@ class Boot:
     provider: str
     step: Step
     started_at: float
+    #: since when it is ACTIVE without an address, and how many lists showed it so after that
+    bare_at: float | None = None
+    bare_lists: int = 0
 
 
 @dataclass(slots=True)

@@ -19,6 +19,8 @@ class CloudServer:
     #: what it becomes instead of ACTIVE
     fate: str = "ACTIVE"
     address: str | None = "192.0.2.1"
+    #: seconds from ACTIVE until its address is shown
+    address_late: float = 0.0
     #: time from which a delete is taken; infinity while the cloud refuses
     deletable_at: float = 0.0
     gone_at: float = float("inf")
@@ -85,6 +87,7 @@ class Cloud:
             return None
         self.made += 1
         server = CloudServer(f"{self.name}-{self.made}", owner, now + self.chance.uniform(5, 40))
+        server.address_late = 8.0 if self.made % 7 == 0 else 0.0
         server.belated = now > asked_at + DOUBT_SECONDS
         luck, faults = self.chance.random(), self.faults
         if luck < faults.error:
@@ -133,7 +136,7 @@ class Cloud:
             Server(
                 id=each.id,
                 status="BUILD" if now < each.active_at else each.fate,
-                public_v4=each.address if now >= each.active_at else None,
+                public_v4=each.address if now >= each.active_at + each.address_late else None,
                 owner=each.owner,
             )
             for each in self.servers.values()

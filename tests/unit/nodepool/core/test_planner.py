@@ -147,7 +147,7 @@ def test_work_goes_elsewhere_while_a_cloud_s_servers_come_to_nothing(step: Step)
     site = Site(text({"a": (0, 0, "pq")}, {"p": 100, "q": 100}))
     demand(site, a=4)
     broken = 0
-    for _ in range(60):
+    for _ in range(120):
         keys = [key for key in site.create() if site.rows[key.id].provider == "p"]
         broken += len(keys)
         if step is Step.CONNECT:
