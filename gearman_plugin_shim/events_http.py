@@ -21,34 +21,18 @@ from gearman_plugin_shim.publisher import EventHistory, KeptEvent
 from zuul.lib.web.server import WebThread
 
 
-class EventsServer:
-    """`start` and `stop` once each."""
+class EventsServer(WebThread):
+    """A web server of one path."""
 
     def __init__(self, host: str, port: int, history: EventHistory) -> None:
         self._history = history
-        self._thread = WebThread(
+        super().__init__(
             host,
             port,
             setting="http_host and http_port in [publisher]",
             name="gearman-plugin-shim",
-            make_routes=self._make_routes,
+            make_routes=lambda router: router.add_route("*", "/events", self._events),
         )
-
-    @property
-    def port(self) -> int:
-        """Where it listens, once started."""
-        return self._thread.port
-
-    def start(self) -> None:
-        """Listen; raises OSError if the address cannot be had."""
-        self._thread.start()
-
-    def stop(self) -> None:
-        """Close everything; returns within seconds."""
-        self._thread.stop()
-
-    def _make_routes(self, router: web.UrlDispatcher) -> None:
-        router.add_route("*", "/events", self._events)
 
     async def _events(self, request: web.Request) -> web.Response:
         since = request.query.getall("since", ["0"])[-1]

@@ -53,7 +53,7 @@ class WebThread:
         *,
         setting: str,
         name: str,
-        make_routes: Callable[[web.UrlDispatcher], None],
+        make_routes: Callable[[web.UrlDispatcher], object],
         on_end: Callable[[], None] = lambda: None,
     ) -> None:
         """`setting`: where people set the port; `name`: the header Server. `make_routes` and

@@ -19,8 +19,8 @@ from zuul.lib.web.server import WebThread
 D = TypeVar("D", bound=Document)
 
 
-class StatusSite(Generic[D]):
-    """`start` and `stop` once each, from any thread; all else is called on the loop."""
+class StatusSite(WebThread, Generic[D]):
+    """What is not WebThread's is called on the loop."""
 
     #: what is said while there is no document yet, and after how many seconds to come again
     absent = ("Nothing is known yet.\n", 1)
@@ -45,27 +45,17 @@ class StatusSite(Generic[D]):
         self._cache = StatusCache(
             self.build, lifetime_seconds=lifetime_seconds, patience_seconds=patience_seconds
         )
-        self._thread = WebThread(
+        super().__init__(
             address,
             port,
             setting=setting,
             name=name,
-            make_routes=self._make_routes,
+            make_routes=self._add_all,
             on_end=self._cache.close,
         )
 
-    @property
-    def port(self) -> int:
-        """Where it listens, once started."""
-        return self._thread.port
-
-    def start(self) -> None:
-        """Listen; raises OSError if the address cannot be had."""
-        self._thread.start()
-
     def stop(self) -> None:
-        """Close everything; returns within seconds."""
-        self._thread.stop()
+        super().stop()
         self.encoder.shutdown(wait=False, cancel_futures=True)
 
     async def build(self) -> D:
@@ -93,7 +83,7 @@ class StatusSite(Generic[D]):
         text, seconds = self.absent
         return web.HTTPServiceUnavailable(text=text, headers={"Retry-After": str(seconds)})
 
-    def _make_routes(self, router: web.UrlDispatcher) -> None:
+    def _add_all(self, router: web.UrlDispatcher) -> None:
         self.add_routes(router)
         for path, file in self._files.items():
             router.add_route("*", path, serve_file(file))
