@@ -19,6 +19,7 @@ from typing import Any, Final
 
 from gearman_plugin_shim.config import MasterConfig
 from gearman_plugin_shim.model import PostKind, PostOutcome
+from zuul.lib.jenkins.computers import set_offline
 from zuul.lib.jenkins.errors import (
     JenkinsBadAnswer,
     JenkinsError,
@@ -28,7 +29,6 @@ from zuul.lib.jenkins.errors import (
 )
 from zuul.lib.jenkins.paths import (
     build_path,
-    computer_path,
     job_path,
     parse_queue_id,
 )
@@ -36,7 +36,6 @@ from zuul.lib.jenkins.session import JenkinsSession
 
 log = logging.getLogger("zuul.ShimJenkins")
 
-OFFLINE_MESSAGE: Final = "Offline due to Gearman request"
 _ACCEPTED: Final = frozenset({200, 201, 202, 302, 303})
 _XML: Final = "text/xml; charset=utf-8"
 
@@ -113,16 +112,9 @@ class JenkinsMaster:
 
     # Computers.
 
-    def set_offline(self, url_name: str, message: str = OFFLINE_MESSAGE) -> bool:
+    def set_offline(self, url_name: str) -> bool:
         """Mark a computer temporarily offline; False if it was. Never the other way round."""
-        path = computer_path(url_name)
-        query = {"tree": "temporarilyOffline"}
-        found = self.session.get_json(f"{path}api/json", query)
-        if found.get("temporarilyOffline") is not False:
-            return False
-        # It is a toggle: hence the look before it.
-        self.session.post_checked(f"{path}toggleOffline", {"offlineMessage": message})
-        return True
+        return set_offline(self.session, url_name)
 
     # Jobs.
 

@@ -79,6 +79,10 @@ class TargetUnavailable(TargetError):
     """A target did not answer, or not now: the same call may do later."""
 
 
+class NoTurn(TargetError):
+    """A call to a target waited too long for its turn; nothing was asked."""
+
+
 class TargetLacks(TargetError):
     """A target has no such thing."""
 

@@ -1,4 +1,4 @@
-"""ZeroMQ messages, and rows of a bridge's history -> BuildStarted, BuildFinalized. Pure.
+"""What is told of builds: ZeroMQ messages, rows of a bridge's history, of a target's list. Pure.
 
 A message is a hint: it can be lost, doubled or forged, so what it says is confirmed by surveys.
 """
@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -27,6 +28,8 @@ class BuildStarted:
     host_name: str | None = None
     #: epoch seconds, of the history; None: it is heard as it happens
     at: float | None = None
+    #: its parameters have the node set offline at once, by who started it
+    offline_wanted: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +45,79 @@ class BuildFinalized:
     host_name: str | None = None
     #: as of BuildStarted
     at: float | None = None
+    offline_wanted: bool = False
+    #: how long it ran; None: not told
+    seconds: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ListedBuild:
+    """A build as its target lists it, begun or over."""
+
+    nodename: str
+    #: the job's short name, as in messages
+    job: str
+    number: int
+    #: epoch seconds on the target's clock
+    started_at: float
+    building: bool
+    #: None: it runs, or nobody knows
+    status: str | None = None
+    #: how long it ran; None: it runs, or that is not told
+    seconds: float | None = None
+    branch: str | None = None
+    offline_wanted: bool = False
+
+    @property
+    def started(self) -> BuildStarted:
+        """What its first message would have said."""
+        return BuildStarted(
+            self.nodename, self.job, self.number, offline_wanted=self.offline_wanted
+        )
+
+    @property
+    def finalized(self) -> BuildFinalized:
+        """What its last message would have said."""
+        return BuildFinalized(
+            self.nodename,
+            self.job,
+            self.status,
+            self.branch,
+            self.number,
+            offline_wanted=self.offline_wanted,
+            seconds=self.seconds,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class BuildEventsMissed:
+    """A publisher is heard again, or for the first time: what it sent before is lost."""
+
+    #: epoch seconds; until then all that it sent was heard
+    since: float
+
+
+@dataclass(frozen=True, slots=True)
+class BuildsListed:
+    """Builds on the nodes that were asked for, each since its own moment."""
+
+    target: str
+    builds: tuple[ListedBuild, ...]
+    #: nodes of whose builds there may be more than the target could tell
+    unsure: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class BuildsNotListed:
+    """The target did not tell."""
+
+    target: str
+    text: str = ""
+
+
+def wants_offline(parameters: Mapping[str, Any]) -> bool:
+    """Whether a build's parameters have its node set offline (contract gearman-bridge.md 16)."""
+    return parameters.get("OFFLINE_NODE_WHEN_COMPLETE") in ("1", "true", "True", "TRUE")
 
 
 #: topics that say nothing of use here
@@ -88,11 +164,13 @@ def _build_event(topic: str, data: Any, at: float | None) -> BuildStarted | Buil
     job, nodename = _text(data.get("name"), "name"), _text(nodename, "build.node_name")
     number = build.get("number") if isinstance(build.get("number"), int) else None
     host_name = build.get("host_name") if isinstance(build.get("host_name"), str) else None
-    if topic == "onStarted":
-        return BuildStarted(nodename, job, number, host_name, at)
-    status = build.get("status")
     parameters = build.get("parameters")
-    branch = parameters.get("ZUUL_BRANCH") if isinstance(parameters, dict) else None
+    if not isinstance(parameters, dict):
+        parameters = {}
+    offline_wanted = wants_offline(parameters)
+    if topic == "onStarted":
+        return BuildStarted(nodename, job, number, host_name, at, offline_wanted)
+    status, branch = build.get("status"), parameters.get("ZUUL_BRANCH")
     return BuildFinalized(
         nodename,
         job,
@@ -101,6 +179,7 @@ def _build_event(topic: str, data: Any, at: float | None) -> BuildStarted | Buil
         number,
         host_name,
         at,
+        offline_wanted,
     )
 
 

@@ -199,6 +199,36 @@ class RelabelNode:
 
 
 @dataclass(frozen=True, slots=True)
+class SetNodeOffline:
+    """Let the target give the node no other build; the one that runs goes on. Answers:
+    NodeSetOffline, also if it was or if there is no such node, NodeNotSetOffline."""
+
+    node_id: int
+    target: str
+    nodename: str
+
+
+@dataclass(frozen=True, slots=True)
+class WantedBuilds:
+    """Builds on one node."""
+
+    nodename: str
+    #: epoch seconds; those that began earlier are of no concern
+    since: float
+    #: short name of the one job whose builds they can be; None: any job's
+    job: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ReadBuilds:
+    """Look through the target's builds, newest first. One question of a target is out at a time.
+    Answers: BuildsListed, BuildsNotListed."""
+
+    target: str
+    wanted: tuple[WantedBuilds, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class UnregisterNode:
     """Remove the node from its Jenkins. Answers: Unregistered, UnregisterFailed."""
 
@@ -273,6 +303,8 @@ Call = (
     | AssignNode
     | StartTestJob
     | RelabelNode
+    | SetNodeOffline
+    | ReadBuilds
     | UnregisterNode
     | RevokeNode
     | PrepareImage

@@ -5,7 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from nodepool.core import cleanup, events, images, launch_flow, lifecycle, machines, removal
+from nodepool.core import (
+    cleanup,
+    events,
+    images,
+    launch_flow,
+    lifecycle,
+    machines,
+    offline,
+    removal,
+    surveys,
+    unheard,
+)
 from nodepool.core.build_events import BuildFinalized, BuildStarted
 from nodepool.core.events import Step
 from nodepool.core.machines import Failed, Outcome, Up
@@ -23,6 +34,7 @@ def _started(state: State, event: events.Started, now: float) -> None:
     state.adopt(event.nodes, event.images, now)
     cleanup.on_started(state, now)
     images.begin_again(state, event.images, now)
+    unheard.on_started(state, now)
     state.replan = state.check_images = True
 
 
@@ -35,10 +47,6 @@ def _config_loaded(state: State, event: events.ConfigLoaded, now: float) -> None
 
 def _holds_read(state: State, event: events.HoldsRead, now: float) -> None:
     state.holds = dict(event.holds)
-
-
-def _row_changed(state: State, event: events.RowChanged, now: float) -> None:
-    lifecycle.on_row_changed(state, event, now)
 
 
 def _requested(state: State, event: events.Request, now: float) -> None:
@@ -76,16 +84,8 @@ def _target_checked(state: State, event: events.TargetChecked, now: float) -> No
         state.replan = True
 
 
-def _target_surveyed(state: State, event: events.TargetSurveyed, now: float) -> None:
-    lifecycle.on_surveyed(state, event, now)
-
-
-def _build_started(state: State, event: BuildStarted, now: float) -> None:
-    lifecycle.on_build_started(state, event, now)
-
-
-def _build_finalized(state: State, event: BuildFinalized, now: float) -> None:
-    lifecycle.on_build_finalized(state, event, now)
+def _node_set_offline(state: State, event: events.NodeSetOffline, now: float) -> None:
+    offline.on_set(state, event)
 
 
 # -- clouds ------------------------------------------------------------------------------------
@@ -206,10 +206,6 @@ def _unregister_failed(state: State, event: events.UnregisterFailed, now: float)
     removal.on_unregister_failed(state, event, now)
 
 
-def _node_probed(state: State, event: events.NodeProbed, now: float) -> None:
-    lifecycle.on_probed(state, event, now)
-
-
 def _image_gone(state: State, event: events.ImageGone, now: float) -> None:
     removal.on_image_gone(state, event, now)
 
@@ -285,7 +281,7 @@ HANDLERS: dict[type, Handler] = {
     events.Started: _started,
     events.ConfigLoaded: _config_loaded,
     events.HoldsRead: _holds_read,
-    events.RowChanged: _row_changed,
+    events.RowChanged: lifecycle.on_row_changed,
     events.ImageRequested: _requested,
     events.ImageDeletionRequested: _requested,
     events.RequestGarbled: _requested,
@@ -293,9 +289,14 @@ HANDLERS: dict[type, Handler] = {
     events.TimeCame: _time_came,
     events.DemandRead: _demand_read,
     events.TargetChecked: _target_checked,
-    events.TargetSurveyed: _target_surveyed,
-    BuildStarted: _build_started,
-    BuildFinalized: _build_finalized,
+    events.TargetSurveyed: surveys.on_surveyed,
+    BuildStarted: lifecycle.on_build_started,
+    BuildFinalized: lifecycle.on_build_finalized,
+    events.BuildEventsMissed: unheard.on_missed,
+    events.BuildsListed: unheard.on_listed,
+    events.BuildsNotListed: unheard.on_not_listed,
+    events.NodeSetOffline: _node_set_offline,
+    events.NodeNotSetOffline: offline.on_not_set,
     events.ServerCreated: _server_created,
     events.CreateFailed: _create_failed,
     events.ServersListed: _servers_listed,
@@ -316,7 +317,7 @@ HANDLERS: dict[type, Handler] = {
     events.StepFailed: _step_failed,
     events.Unregistered: _unregistered,
     events.UnregisterFailed: _unregister_failed,
-    events.NodeProbed: _node_probed,
+    events.NodeProbed: lifecycle.on_probed,
     events.ImageGone: _image_gone,
     events.ImageDeleteFailed: _nothing,
     events.KeypairGone: _keypair_gone,
@@ -328,6 +329,8 @@ TIMERS: dict[str, Handler] = {
     "launch": _launch_is_late,
     "build": _build_is_late,
     "done": _build_is_over,
+    "offline": offline.on_due,
+    "builds": unheard.on_due,
     "delete": _push,
     "unregister": _node_part_is_due,
     "register": removal.on_register_late,

@@ -11,7 +11,19 @@ from dataclasses import dataclass
 from typing import Literal
 
 from nodepool.config.values import NodepoolConfig
-from nodepool.core.build_events import BuildFinalized, BuildStarted
+from nodepool.core.build_events import (
+    BuildEventsMissed as BuildEventsMissed,
+)
+from nodepool.core.build_events import (
+    BuildFinalized,
+    BuildStarted,
+)
+from nodepool.core.build_events import (
+    BuildsListed as BuildsListed,
+)
+from nodepool.core.build_events import (
+    BuildsNotListed as BuildsNotListed,
+)
 from nodepool.core.steps import (
     Assigned as Assigned,
 )
@@ -28,7 +40,13 @@ from nodepool.core.steps import (
     KeypairGone as KeypairGone,
 )
 from nodepool.core.steps import (
+    NodeNotSetOffline as NodeNotSetOffline,
+)
+from nodepool.core.steps import (
     NodeProbed as NodeProbed,
+)
+from nodepool.core.steps import (
+    NodeSetOffline as NodeSetOffline,
 )
 from nodepool.core.steps import (
     Prepared as Prepared,
@@ -289,6 +307,9 @@ Event = (
     | TargetSurveyed
     | BuildStarted
     | BuildFinalized
+    | BuildEventsMissed
+    | BuildsListed
+    | BuildsNotListed
     | ServerCreated
     | CreateFailed
     | ServersListed
@@ -309,6 +330,8 @@ Event = (
     | StepFailed
     | Unregistered
     | UnregisterFailed
+    | NodeSetOffline
+    | NodeNotSetOffline
     | NodeProbed
     | ImageGone
     | ImageDeleteFailed

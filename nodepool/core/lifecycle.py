@@ -1,23 +1,23 @@
 """A node's life after its launch: builds, holds, the acceptance test, the delayed delete.
 
-Build events are hints; they come twice, late or never. What they missed is found by surveys: all
-the computers of a target at once, each minute (contract nodepool.md 15, 16, 22). A history tells
-all over again, with times: what is older than a node's state is in it already, or was overtaken.
+A node serves one build. Its job may have it set offline by who starts it; offline.py does it for
+all others, as soon as the build is known of. Build events are hints; they come twice, late or
+never. What they missed is found by surveys (surveys.py) and in lists of builds (unheard.py), and
+told here as if it had been heard (contract nodepool.md 15, 16, 22). A history tells all over again,
+with times: what is older than a node's state is in it already, or was overtaken.
 """
 
 from __future__ import annotations
 
 from dataclasses import replace
 
-from nodepool.core import events, launch_flow, machines, removal
+from nodepool.core import events, launch_flow, machines, offline, removal
 from nodepool.core.build_events import BuildFinalized, BuildStarted
 from nodepool.core.state import State
 from nodepool.model import BuildResult, MachineKey, Node, NodeState
 
 #: seconds after a build's end, where the target left the configuration
 DELETE_DELAY = 60.0
-#: seconds within which the events of a build are not made up: they may be under way
-SURVEY_MARGIN = 20.0
 
 _TAKES_BUILDS = frozenset((NodeState.BUILDING, NodeState.READY, NodeState.TEST))
 
@@ -32,6 +32,8 @@ def on_build_started(state: State, event: BuildStarted, now: float) -> None:
     at = _time_of(event, now)
     if node.state in _TAKES_BUILDS:
         use(state, node, event.job, at)
+        if not event.offline_wanted:
+            offline.set_offline(state, state.nodes[node.id], now)
     elif node.state is NodeState.USED and node.delete_at is None:
         if event.job != node.job:
             # Another build: what the history tells of the one before is older than this.
@@ -69,7 +71,11 @@ def on_build_finalized(state: State, event: BuildFinalized, now: float) -> None:
         state.observer.event_passed_over(event.nodename, event.job, f"state {node.state.word}")
         return
     target = state.find_target(node.target)
-    if target is not None and target.test_job == event.job:
+    is_test = target is not None and target.test_job == event.job
+    if not is_test and node.state in _TAKES_BUILDS and not event.offline_wanted:
+        # Of its start nobody heard.
+        offline.set_offline(state, node, now)
+    if is_test:
         if node.state is not NodeState.TEST:
             return
         if event.status == BuildResult.SUCCESS:
@@ -85,7 +91,8 @@ def on_build_finalized(state: State, event: BuildFinalized, now: float) -> None:
     if event.status == BuildResult.SUCCESS:
         ended = _time_of(event, now)
         started = node.state_at if node.state is NodeState.USED else ended
-        state.observer.job_ended(node, event.job, event.branch, ended - started)
+        seconds = ended - started if event.seconds is None else event.seconds
+        state.observer.job_ended(node, event.job, event.branch, seconds)
     done(state, node, event.job, now)
 
 
@@ -102,13 +109,13 @@ def done(state: State, node: Node, job: str | None, now: float) -> None:
     if node.is_busy:
         state.demand.finished(node.label, node.state_at)
     _leave_launch(state, node)
-    at = now + _delete_delay(state, node)
+    at = now + delete_delay(state, node)
     node = replace(node.with_state(NodeState.USED, now), job=job or node.job, delete_at=at)
     state.save_node(node)
     state.timers.set(("done", node.id), at)
 
 
-def _delete_delay(state: State, node: Node) -> float:
+def delete_delay(state: State, node: Node) -> float:
     target = state.find_target(node.target)
     return DELETE_DELAY if target is None else target.delete_delay
 
@@ -141,68 +148,12 @@ def on_row_changed(state: State, event: events.RowChanged, now: float) -> None:
             machines.drop(state, MachineKey("node", node.id, index))
         _leave_launch(state, node)
         state.timers.drop(("done", node.id))
+        offline.forget(state, node.id)
         held = node.with_state(NodeState.HOLD, now, event.comment)
         state.take_over(replace(held, delete_at=None, job=None))
     elif event.state is NodeState.DELETE:
         state.take_over(node.with_state(NodeState.DELETE, now, event.comment))
         removal.remove_node(state, node, now, event.comment or "Deleted by request")
-
-
-def on_surveyed(state: State, event: events.TargetSurveyed, now: float) -> None:
-    """Make up for build events that never came, and undo one that was not true."""
-    for node in [each for each in state.nodes.values() if each.target == event.target]:
-        if not node.registered and node.manager is None:
-            continue
-        if node.state_at + SURVEY_MARGIN > event.asked_at:
-            continue  # its events may be under way
-        computer = event.computers.get(node.nodename)
-        if node.state is NodeState.READY:
-            _survey_ready(state, node, computer, event.asked_at, now)
-        elif node.state is NodeState.USED:
-            _survey_used(state, node, computer, event.asked_at, now)
-
-
-def _survey_ready(
-    state: State, node: Node, computer: events.Computer | None, asked_at: float, now: float
-) -> None:
-    if computer is None:
-        state.observer.event_made_up(node, "the target does not know the node")
-        removal.remove_node(state, node, now, "The target does not know it")
-    elif not computer.idle:
-        state.observer.event_made_up(node, "a build runs on it")
-        use(state, node, None, asked_at)
-    elif computer.spent and _seen_before(state, node, asked_at):
-        # Nobody heard of the build: nodepoold was not there from its start to its end.
-        state.observer.event_made_up(node, "a build came and went")
-        done(state, node, None, now)
-
-
-def _survey_used(
-    state: State, node: Node, computer: events.Computer | None, asked_at: float, now: float
-) -> None:
-    busy = computer is not None and not computer.idle
-    if node.delete_at is not None:
-        ended_at = node.delete_at - _delete_delay(state, node)
-        if busy and ended_at + SURVEY_MARGIN <= asked_at:
-            state.observer.event_made_up(node, "a build still runs on it")
-            state.timers.drop(("done", node.id))
-            # Whatever is told of an end before this look is not that of the build that runs.
-            state.save_node(replace(node, delete_at=None, state_at=asked_at))
-        return
-    if busy:
-        state.seen_idle.pop(node.id, None)
-    elif _seen_before(state, node, asked_at):
-        # Idle twice: between two looks a build's end would have been told.
-        state.observer.event_made_up(node, "no build runs on it any more")
-        done(state, node, None, now)
-
-
-def _seen_before(state: State, node: Node, asked_at: float) -> bool:
-    """Whether an earlier look saw it idle, too: what came between was told by now."""
-    if state.seen_idle.setdefault(node.id, asked_at) + SURVEY_MARGIN > asked_at:
-        return False
-    del state.seen_idle[node.id]
-    return True
 
 
 def on_probed(state: State, event: events.NodeProbed, now: float) -> None:

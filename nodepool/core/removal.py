@@ -50,8 +50,9 @@ def remove_node(state: State, node: Node, now: float, comment: str | None = None
         state.timers.set(("register", node.id), now + REGISTER_SECONDS)
     state.launches.pop(node.id, None)
     state.seen_idle.pop(node.id, None)
-    for name in ("launch", "done"):
+    for name in ("launch", "done", "offline"):
         state.timers.drop((name, node.id))
+    state.tries.pop(("offline", node.id), None)
     if node.state is not NodeState.DELETE:
         revoke(state, node)
     node = replace(node.with_state(NodeState.DELETE, now, comment), delete_at=None)

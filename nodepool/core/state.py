@@ -77,6 +77,25 @@ class Known:
     since: float
 
 
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """Builds on a node that a question is out for, and what the node was then."""
+
+    #: epoch seconds
+    since: float
+    state: NodeState
+    job: str | None
+
+
+@dataclass(slots=True)
+class Unheard:
+    """Builds of one target of which nobody may have heard; in memory only. By node."""
+
+    #: to be asked for: since when
+    waiting: dict[int, float] = field(default_factory=dict)
+    asked: dict[int, Asked] = field(default_factory=dict)
+
+
 #: what takes something away
 DELETIONS = (
     DeleteServer,
@@ -125,6 +144,8 @@ class State:
     tries: dict[object, int] = field(default_factory=dict)
     #: nodes that a survey found idle although a build should run, and when
     seen_idle: dict[int, float] = field(default_factory=dict)
+    #: by target
+    unheard: dict[str, Unheard] = field(default_factory=dict)
     #: something changed that the planner, or the images' keeper, may act on
     replan: bool = False
     check_images: bool = False

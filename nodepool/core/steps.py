@@ -105,6 +105,21 @@ class UnregisterFailed:
 
 
 @dataclass(frozen=True, slots=True)
+class NodeSetOffline:
+    """The target gives the node no builds any more; what runs there goes on."""
+
+    node_id: int
+
+
+@dataclass(frozen=True, slots=True)
+class NodeNotSetOffline:
+    """The target may give the node another build."""
+
+    node_id: int
+    text: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class NodeProbed:
     """The periodic check asked a ready node over SSH. `host_keys`: those it showed, if none were
     recorded; `text`: why it is not alive."""

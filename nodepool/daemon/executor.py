@@ -29,6 +29,8 @@ TARGET_CALLS = (
     commands.AssignNode,
     commands.StartTestJob,
     commands.RelabelNode,
+    commands.SetNodeOffline,
+    commands.ReadBuilds,
     commands.UnregisterNode,
     commands.RevokeNode,
 )

@@ -13,8 +13,8 @@ from nodepool.core import commands, events
 from nodepool.core.events import Step
 from nodepool.drivers.offers import Offers
 from nodepool.drivers.pace import TaskHook
-from nodepool.drivers.target_jenkins import NoTurn, TargetJenkins
-from nodepool.errors import TargetError, TargetUnavailable
+from nodepool.drivers.target_jenkins import TargetJenkins
+from nodepool.errors import NoTurn, TargetError, TargetUnavailable
 from nodepool.model import MachineKey
 from zuul.lib.workers import Lanes, outcome_of
 
@@ -30,18 +30,26 @@ STOP_SECONDS = 5.0
 #: a call's tries, each after a pause, as long as its time is not over
 TRIES = 10
 
-JenkinsCall = (
-    commands.RegisterNode | commands.StartTestJob | commands.RelabelNode | commands.UnregisterNode
+NodeCall = (
+    commands.RegisterNode
+    | commands.StartTestJob
+    | commands.RelabelNode
+    | commands.SetNodeOffline
+    | commands.UnregisterNode
 )
+JenkinsCall = NodeCall | commands.ReadBuilds
 TargetCall = JenkinsCall | commands.AssignNode | commands.RevokeNode
 
 #: seconds within which a call's requests must have started: the core does not wait for ever
-#: (launch_flow.TIMEOUTS, removal.FIRST_WAIT), and asks anew or gives the node up
+#: (launch_flow.TIMEOUTS, removal.FIRST_WAIT, offline.ANSWER_SECONDS, unheard.ANSWER_SECONDS), and
+#: asks anew or gives the node up
 PATIENCE: Mapping[type[JenkinsCall], float] = {
     commands.RegisterNode: 240.0,
     commands.StartTestJob: 100.0,
     commands.RelabelNode: 100.0,
+    commands.SetNodeOffline: 50.0,
     commands.UnregisterNode: 80.0,
+    commands.ReadBuilds: 200.0,
 }
 
 
@@ -62,7 +70,8 @@ class Account:
 class TargetEdge:
     """All targets. `configure`, `stop` and `submit` from one thread.
 
-    Calls on one node keep their order; others of a target do not wait for each other's answers.
+    Calls on one node keep their order; others of a target do not wait for each other's answers. A
+    walk through a target's builds is one of them, and takes its turn request by request.
     Targets share nothing but the threads of node_assign and node_revoke.
     """
 
@@ -167,7 +176,7 @@ class TargetEdge:
         account.waiting[number] = (call, time.monotonic() + PATIENCE[type(call)])
         what = f"{type(call).__name__} in {target}"
         try:
-            account.lanes.submit(node_of(call), lambda: self._run(account, number), what)
+            account.lanes.submit(lane_of(call), lambda: self._run(account, number), what)
         except queue.Full as error:
             del account.waiting[number]
             self._failed(call, str(error))
@@ -177,7 +186,7 @@ class TargetEdge:
         if found is None:
             return
         call, until = found
-        what = f"{type(call).__name__} of node {node_of(call)} in {account.config.name}"
+        what = f"{name_of(call)} in {account.config.name}"
         answer = outcome_of(lambda: self._answer(account, call, until), what)
         if isinstance(answer, Exception):
             answer = failure_of(call, f"{type(answer).__name__} in nodepool, see its log")
@@ -197,7 +206,7 @@ class TargetEdge:
                 text = str(error)
                 if isinstance(call, commands.StartTestJob):
                     break  # it may have been queued, and must not run twice
-                log.info("%s is tried again: %s", type(call).__name__, text)
+                log.info("%s is tried again: %s", name_of(call), text)
             except TargetError as error:
                 text = str(error)
                 break
@@ -223,6 +232,12 @@ class TargetEdge:
                 jenkins.relabel_node(node.nodename, node.label, unlabeled.get(node.nodename), until)
                 unlabeled.pop(node.nodename, None)
                 return events.Relabeled(node.id)
+            case commands.SetNodeOffline():
+                jenkins.set_offline(call.nodename, until)
+                return events.NodeSetOffline(call.node_id)
+            case commands.ReadBuilds():
+                builds, unsure = jenkins.find_builds(call.wanted, until)
+                return events.BuildsListed(call.target, builds, unsure)
             case commands.UnregisterNode():
                 unlabeled.pop(call.nodename, None)
                 jenkins.delete_node(call.nodename, until)
@@ -231,7 +246,7 @@ class TargetEdge:
     # -- failures ----------------------------------------------------------------------------------
 
     def _given_up(self, call: JenkinsCall | commands.AssignNode, text: str) -> events.Event:
-        log.warning("%s of node %s failed: %s", type(call).__name__, node_of(call), text)
+        log.warning("%s failed: %s", name_of(call), text)
         return failure_of(call, text)
 
     def _failed(self, call: JenkinsCall | commands.AssignNode, text: str) -> None:
@@ -243,19 +258,47 @@ class TargetEdge:
 
 
 def target_of(call: JenkinsCall) -> str:
-    return call.target if isinstance(call, commands.UnregisterNode) else call.node.target
+    match call:
+        case commands.SetNodeOffline() | commands.UnregisterNode() | commands.ReadBuilds():
+            return call.target
+        case _:
+            return call.node.target
 
 
-def node_of(call: JenkinsCall | commands.AssignNode) -> int:
-    """Calls of one node keep their order."""
-    return call.node_id if isinstance(call, commands.UnregisterNode) else call.node.id
+def node_of(call: NodeCall | commands.AssignNode) -> int:
+    match call:
+        case commands.SetNodeOffline() | commands.UnregisterNode():
+            return call.node_id
+        case _:
+            return call.node.id
+
+
+def lane_of(call: JenkinsCall) -> int | str:
+    """Calls of one node keep their order, and so do questions."""
+    return "builds" if isinstance(call, commands.ReadBuilds) else node_of(call)
+
+
+def name_of(call: JenkinsCall | commands.AssignNode) -> str:
+    """For the log."""
+    kind = type(call).__name__
+    if isinstance(call, commands.ReadBuilds):
+        return f"{kind} of target {call.target}"
+    return f"{kind} of node {node_of(call)}"
 
 
 def failure_of(call: JenkinsCall | commands.AssignNode, text: str) -> events.Event:
     """The answer to a call that failed."""
-    if isinstance(call, commands.UnregisterNode):
-        return events.UnregisterFailed(call.node_id, text)
-    return events.StepFailed(MachineKey("node", call.node.id), _STEPS[type(call)], text=text)
+    match call:
+        case commands.UnregisterNode():
+            return events.UnregisterFailed(call.node_id, text)
+        case commands.SetNodeOffline():
+            return events.NodeNotSetOffline(call.node_id, text)
+        case commands.ReadBuilds():
+            return events.BuildsNotListed(call.target, text)
+        case _:
+            return events.StepFailed(
+                MachineKey("node", call.node.id), _STEPS[type(call)], text=text
+            )
 
 
 _STEPS = {

@@ -14,6 +14,7 @@ from nodepool.config.values import JenkinsConfig
 from nodepool.core.commands import RegisterNode
 from nodepool.core.events import Computer
 from nodepool.errors import TargetError
+from zuul.lib.jenkins.computers import OFFLINE_MESSAGE as SPENT
 
 SLAVE = "hudson.slaves.DumbSlave$DescriptorImpl"
 _SSH = "hudson.plugins.sshslaves.SSHLauncher"
@@ -22,8 +23,8 @@ _TRUSTING = "hudson.plugins.sshslaves.verifiers.NonVerifyingKeyVerificationStrat
 #: what no node can be called: paths that lead elsewhere, and the master's own
 _RESERVED = frozenset(("", ".", "..", "(master)", "(built-in)"))
 MOST_SAID = 200
-#: what the bridge, and the Gearman plugin, write on a node that a build has used up
-SPENT = "Offline due to Gearman request"
+#: what nodepool writes on a node that a build uses up; as the bridge, and the Gearman plugin
+OFFLINE_WORDS = f"{SPENT} (nodepool: it serves one build)"
 _DECLARATION = re.compile(rb"""^(\s*<\?xml\s[^>]*?version\s*=\s*)(['"])1\.1\2""")
 _NOT_TEXT = re.compile(r"<(script|style)\b.*?</\1>|<[^>]*>", re.DOTALL | re.IGNORECASE)
 #: where error pages have their reason, the best first: what stands before it, and behind it
@@ -102,7 +103,7 @@ def parse_computers(found: Mapping[str, Any]) -> dict[str, Computer]:
 
 
 def _is_spent(row: Mapping[str, Any]) -> bool:
-    """Marked by the bridge or the plugin; old masters do not tell who marked a node."""
+    """Marked by the bridge, the plugin or ourselves; old masters do not tell who marked a node."""
     reason = row.get("offlineCauseReason")
     known = not isinstance(reason, str) or SPENT in reason
     return row.get("temporarilyOffline") is True and known

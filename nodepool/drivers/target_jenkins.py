@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
+from functools import partial
 from typing import TypeVar
 
 from nodepool.config.values import JenkinsConfig
-from nodepool.core.commands import RegisterNode
+from nodepool.core.build_events import ListedBuild
+from nodepool.core.commands import RegisterNode, WantedBuilds
 from nodepool.core.events import Computer
+from nodepool.drivers.build_lists import find_builds
 from nodepool.drivers.jenkins_rows import (
+    OFFLINE_WORDS,
     check_name,
     is_possible,
     node_form,
@@ -20,7 +24,9 @@ from nodepool.drivers.jenkins_rows import (
     with_label,
 )
 from nodepool.drivers.pace import LONGEST_PAUSE, Pace, TaskHook
-from nodepool.errors import TargetError, TargetLacks, TargetUnavailable
+from nodepool.drivers.target_builds import TargetBuilds
+from nodepool.errors import NoTurn, TargetError, TargetLacks, TargetUnavailable
+from zuul.lib.jenkins.computers import set_offline
 from zuul.lib.jenkins.errors import JenkinsError, JenkinsNotFound, JenkinsUnavailable
 from zuul.lib.jenkins.paths import computer_path, job_path
 from zuul.lib.jenkins.session import Answer, JenkinsSession
@@ -33,10 +39,6 @@ LOOKS, LOOK_SECONDS = 40, 0.25
 #: in the pane of the queue: a link for those who may, words for all whose language is English
 _SHUTS_DOWN = ("cancelQuietDown", "is going to shut down")
 _XML = "text/xml; charset=utf-8"
-
-
-class NoTurn(TargetError):
-    """The call waited too long for its turn; nothing was asked."""
 
 
 class TargetJenkins:
@@ -174,6 +176,18 @@ class TargetJenkins:
         if answer.status >= 400:
             raise self._refused(path, answer)
 
+    def set_offline(self, name: str, until: float) -> None:
+        """Have it given no builds; none of that name is no error, if the list has none either."""
+        if not is_possible(name):
+            return
+        try:
+            self._do(
+                "SetNodeOfflineTask", lambda: set_offline(self._session, name, OFFLINE_WORDS), until
+            )
+        except TargetLacks:
+            if name in self.survey(until):
+                raise
+
     # -- jobs --------------------------------------------------------------------------------------
 
     def start_job(self, job: str, nodename: str, until: float) -> None:
@@ -184,6 +198,15 @@ class TargetJenkins:
         if answer.status >= 400:
             error = self._refused(path, answer)
             raise TargetError(f"{error} (a test job must declare the parameter NODE)")
+
+    # -- builds ------------------------------------------------------------------------------------
+
+    def find_builds(
+        self, wanted: Iterable[WantedBuilds], until: float
+    ) -> tuple[tuple[ListedBuild, ...], frozenset[str]]:
+        """Builds on the wanted nodes; and those nodes that may have had more of them."""
+        do = partial(self._do, until=until)
+        return find_builds(TargetBuilds(self.target, self._session, do), wanted)
 
     # -- the pieces --------------------------------------------------------------------------------
 

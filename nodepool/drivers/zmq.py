@@ -14,6 +14,7 @@ from zmq.utils.monitor import parse_monitor_message
 from nodepool.core import events
 from nodepool.core.build_events import MAX_BYTES, parse_build_event
 from nodepool.errors import BuildEventError
+from zuul.lib import clock
 from zuul.lib.workers import Loop
 
 log = logging.getLogger("nodepool.BuildWatch")
@@ -28,6 +29,8 @@ MOST_SAID = 300
 #: seconds without a connection before that is said, and another socket tries
 CONNECT_SECONDS = 10.0
 _UP, _DOWN = zmq.Event.HANDSHAKE_SUCCEEDED, zmq.Event.DISCONNECTED
+#: seconds after which a new connection's publisher has heard of the subscription
+SUBSCRIBE_SECONDS = 1.0
 #: seconds before a publisher is tried again that cannot be listened to at all
 TRY_EVERY = 30.0
 #: a publisher's host that went without a word is noticed after a minute and a half
@@ -37,10 +40,13 @@ _KEEPALIVE = {
     zmq.TCP_KEEPALIVE_INTVL: 15,
     zmq.TCP_KEEPALIVE_CNT: 4,
 }
+#: a line may have been dead for so many seconds before it is seen to be
+SILENT_SECONDS = 100.0
 
 
 class BuildWatch:
-    """`configure` and `stop` from one thread. What is lost, histories and surveys make up for."""
+    """`configure` and `stop` from one thread. Whenever something may have been lost, that is told:
+    histories and targets are asked then."""
 
     def __init__(self, inbox: Inbox, on_up: Callable[[], None] = lambda: None) -> None:
         """`on_up`: a connection stands, after one was lost or never was; on any thread."""
@@ -89,7 +95,7 @@ class _Listener:
         self._inbox = inbox
         self._bad = 0
         self._said_at = float("-inf")
-        self._line = _Line(address, on_up)
+        self._line = _Line(address, inbox, on_up)
         self._loop = Loop(f"zmq-{address}", self._turn)
 
     def start(self) -> None:
@@ -154,9 +160,12 @@ class _Line:
     """Whether a socket is connected: the library keeps silent about it, and does not connect again
     after a message that is too long, or an answer that is no ZeroMQ's."""
 
-    def __init__(self, address: str, on_up: Callable[[], None]) -> None:
+    def __init__(self, address: str, inbox: Inbox, on_up: Callable[[], None]) -> None:
         self._address = address
+        self._inbox = inbox
         self._on_up = on_up
+        #: until then all was heard; epoch seconds
+        self._heard_until = clock.now()
         #: None: nothing was said yet
         self._said: bool | None = None
 
@@ -165,15 +174,23 @@ class _Line:
         """Gives a function that is to be called often; False: the socket is of no more use."""
         monitor = socket.get_monitor_socket(_UP | _DOWN)
         is_up, since = False, time.monotonic()
+        #: when a connection was made behind which events may be lost
+        new_at: float | None = None
 
         def look() -> bool:
-            nonlocal is_up, since
+            nonlocal is_up, since, new_at
             before = is_up
             while monitor.poll(0):
                 is_up = parse_monitor_message(monitor.recv_multipart())["event"] == _UP
+                new_at = time.monotonic() if is_up else None
             now = time.monotonic()
             if is_up and not before:
                 self._on_up()
+            if new_at is not None and now - new_at >= SUBSCRIBE_SECONDS:
+                self._tell_missed()
+                new_at = None
+            elif is_up and new_at is None:
+                self._heard_until = clock.now()
             if is_up or before:
                 since = now
             if is_up or now - since >= CONNECT_SECONDS:
@@ -185,6 +202,10 @@ class _Line:
         finally:
             socket.disable_monitor()
             monitor.close(linger=0)
+
+    def _tell_missed(self) -> None:
+        since, self._heard_until = self._heard_until, clock.now()
+        self._inbox(events.BuildEventsMissed(since - SILENT_SECONDS))
 
     def _say(self, is_up: bool) -> None:
         if is_up is self._said:

@@ -13,11 +13,13 @@ import pytest
 import zmq
 
 import nodepool.drivers.zmq
+from nodepool.core import events
 from nodepool.core.build_events import MAX_BYTES, BuildFinalized, BuildStarted
 from nodepool.drivers.zmq import BuildWatch
 from tests.integration.nodepool_inbox import Inbox
 from tests.support.gearman import free_port
 from tests.support.waiting import eventually
+from zuul.lib import clock
 
 pytestmark = pytest.mark.integration
 
@@ -50,6 +52,25 @@ class Press:
 def message(topic: str, node: str, **build: Any) -> bytes:
     body = {"name": "unit", "build": {"node_name": node, **build}}
     return f"{topic} {json.dumps(body)}".encode()
+
+
+class Ears(Inbox):
+    """Build events alone; what was missed is kept apart."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.missed: list[events.BuildEventsMissed] = []
+
+    def __call__(self, event: events.Event) -> None:
+        if isinstance(event, events.BuildEventsMissed):
+            self.missed.append(event)
+        else:
+            super().__call__(event)
+
+
+@pytest.fixture
+def inbox() -> Ears:
+    return Ears()
 
 
 @pytest.fixture
@@ -126,6 +147,42 @@ def test_a_publisher_that_comes_back(
             eventually(lambda: f"come from {address}" in caplog.text, "a word on the connection")
         eventually(lambda: "no connection" in caplog.text, "a word on its loss")
         caplog.clear()
+
+
+def test_what_was_missed_is_told_once_the_line_is_up(
+    watch: BuildWatch, inbox: Ears, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each time, since when; and not before the publisher has heard of the subscription."""
+    monkeypatch.setattr(nodepool.drivers.zmq, "SUBSCRIBE_SECONDS", 0.3)
+    monkeypatch.setattr(nodepool.drivers.zmq, "SILENT_SECONDS", 0.0)
+    port = free_port()
+    begun = clock.now()
+    watch.configure((f"tcp://127.0.0.1:{port}",))
+    for number in (1, 2):
+        with contextlib.closing(Press(port)) as press:
+            assert press.subscribed()
+            assert len(inbox.missed) == number - 1
+            eventually(lambda n=number: len(inbox.missed) == n, "a word on what was missed", 10)
+            press.send(message("onStarted", "n-1"))
+            assert inbox.next() == BuildStarted("n-1", "unit")
+            up_until = clock.now()
+            if number == 1:
+                assert begun <= inbox.missed[0].since <= begun + 2
+                first_up = up_until
+    assert first_up - 0.1 <= inbox.missed[1].since <= up_until
+
+
+def test_a_line_that_holds_misses_nothing(
+    watch: BuildWatch, inbox: Ears, press: Press, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(nodepool.drivers.zmq, "SUBSCRIBE_SECONDS", 0.0)
+    watch.configure((press.address,))
+    assert press.subscribed()
+    for _ in range(5):
+        press.send(message("onStarted", "n-1"))
+        assert inbox.next() == BuildStarted("n-1", "unit")
+        eventually(lambda: inbox.missed, "the first connection", 10)
+    assert len(inbox.missed) == 1
 
 
 def test_a_reload_disturbs_only_what_differs(watch: BuildWatch, inbox: Inbox, press: Press) -> None:

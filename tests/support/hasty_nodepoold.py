@@ -6,11 +6,11 @@ from __future__ import annotations
 import sys
 
 from nodepool.cmd.nodepoold import main
-from nodepool.core import lifecycle, removal
+from nodepool.core import removal, surveys
 
 #: longer than the sandbox cloud takes for an answer
 removal.DOUBT_SECONDS = 4.0
-lifecycle.SURVEY_MARGIN = 4.0
+surveys.SURVEY_MARGIN = 4.0
 
 if __name__ == "__main__":
     sys.exit(main())

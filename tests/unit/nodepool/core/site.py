@@ -206,11 +206,11 @@ class Site:
         for call in self.take(commands.UnregisterNode):
             self.tell(events.Unregistered(call.node_id))
 
-    def start_build(self, node: Node, job: str = "job") -> None:
-        self.tell(BuildStarted(node.nodename, job))
+    def start_build(self, node: Node, job: str = "job", *, offline_wanted: bool = True) -> None:
+        self.tell(BuildStarted(node.nodename, job, offline_wanted=offline_wanted))
 
     def finish_build(self, node: Node, job: str = "job", status: str | None = "SUCCESS") -> None:
-        self.tell(BuildFinalized(node.nodename, job, status, "master"))
+        self.tell(BuildFinalized(node.nodename, job, status, "master", offline_wanted=True))
 
 
 __all__ = ["CONFIG", "GEARMAN", "HOST_KEYS", "CloudImage", "Owner", "Site", "ready_image"]

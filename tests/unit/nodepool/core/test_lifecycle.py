@@ -173,6 +173,7 @@ def test_a_survey_finds_a_build_that_ended_in_silence() -> None:
     site.start_build(site.node)
     survey(site, "one-p-1")
     assert site.rows[1].delete_at is None
+    site.tell(events.BuildsListed("t", ()))
     survey(site, "one-p-1")
     assert site.rows[1].delete_at is not None
     site.wait(60)
@@ -195,6 +196,7 @@ def test_a_survey_finds_a_build_that_came_and_went_unheard() -> None:
         site.wait(21)
         assert site.rows[1].delete_at is None
         site.tell(events.TargetSurveyed("t", spent, site.now))
+        site.tell(events.BuildsListed("t", ()))
     assert site.rows[1].state is NodeState.USED
     assert site.rows[1].delete_at == site.now + 60
     assert site.states() == ["used", "building"]
