@@ -91,9 +91,10 @@ class ListedBuild:
 
 @dataclass(frozen=True, slots=True)
 class BuildEventsMissed:
-    """A publisher is heard again, or for the first time: what it sent before is lost."""
+    """A publisher is heard again, or for the first time, or still is not: what it sent is lost.
+    While it is not heard, that is told every half minute."""
 
-    #: epoch seconds; until then all that it sent was heard
+    #: epoch seconds; what it sent until then was heard, or told to be missed
     since: float
 
 

@@ -18,6 +18,8 @@ from nodepool.model import BuildResult, MachineKey, Node, NodeState
 
 #: seconds after a build's end, where the target left the configuration
 DELETE_DELAY = 60.0
+#: seconds by which a build on a node may precede the answer that it is ready
+READY_LAG = 300.0
 
 _TAKES_BUILDS = frozenset((NodeState.BUILDING, NodeState.READY, NodeState.TEST))
 
@@ -45,7 +47,9 @@ def on_build_started(state: State, event: BuildStarted, now: float) -> None:
 
 
 def _is_old(state: State, node: Node, event: BuildStarted | BuildFinalized) -> bool:
-    if event.at is None or event.at >= node.state_at:
+    # A node that takes builds has had none that was heard of.
+    since = node.state_at - (READY_LAG if node.state in _TAKES_BUILDS else 0.0)
+    if event.at is None or event.at >= since:
         return False
     state.observer.event_passed_over(event.nodename, event.job, "older than the node's state")
     return True

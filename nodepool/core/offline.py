@@ -14,8 +14,8 @@ from nodepool.core.health import back_off
 from nodepool.core.state import State
 from nodepool.model import Node, NodeState
 
-#: of one node; then its target will not, and the log has said why
-MOST_TRIES = 6
+#: of one node, in half an hour; then its target will not, and the log has said why
+MOST_TRIES = 30
 FIRST_RETRY, LONGEST_RETRY = 5.0, 60.0
 #: an answer comes within so many seconds, or never
 ANSWER_SECONDS = 90.0

@@ -20,8 +20,8 @@ from nodepool.core.health import back_off
 from nodepool.core.state import Asked, State, Unheard
 from nodepool.model import Node, NodeState
 
-#: seconds by which clocks may differ
-CLOCK_MARGIN = 300.0
+#: seconds by which clocks may differ, and by which a build may precede its node's being ready
+MARGIN = 300.0 + lifecycle.READY_LAG
 #: an answer comes within so many seconds, or never
 ANSWER_SECONDS = 300.0
 FIRST_RETRY, LONGEST_RETRY = 5.0, 60.0
@@ -80,7 +80,7 @@ def ask(state: State, target: str, now: float) -> None:
         node = state.nodes.get(node_id)
         if node is not None and (node.state in _FRESH or node.is_busy):
             unheard.asked[node_id] = Asked(since, node.state, node.job)
-            wanted.append(WantedBuilds(node.nodename, since - CLOCK_MARGIN, node.job))
+            wanted.append(WantedBuilds(node.nodename, since - MARGIN, node.job))
     if wanted:
         state.try_again(timer)
         state.timers.set(timer, now + ANSWER_SECONDS)

@@ -29,6 +29,8 @@ MOST_SAID = 300
 #: seconds without a connection before that is said, and another socket tries
 CONNECT_SECONDS = 10.0
 _UP, _DOWN = zmq.Event.HANDSHAKE_SUCCEEDED, zmq.Event.DISCONNECTED
+#: seconds from one word on what is missed to the next, while there is no connection
+DEAF_SECONDS = 30.0
 #: seconds after which a new connection's publisher has heard of the subscription
 SUBSCRIBE_SECONDS = 1.0
 #: seconds before a publisher is tried again that cannot be listened to at all
@@ -113,6 +115,7 @@ class _Listener:
                     self._receive(made)
         except zmq.ZMQError as error:
             log.error("Build events from %s are not heard: %s", self._address, error)
+            self._line.tell_missed()
             stopping.wait(TRY_EVERY)
         finally:
             made.close(linger=0)
@@ -166,6 +169,8 @@ class _Line:
         self._on_up = on_up
         #: until then all was heard; epoch seconds
         self._heard_until = clock.now()
+        #: monotonic: when it was so, or was told that it was not
+        self._told_at = time.monotonic()
         #: None: nothing was said yet
         self._said: bool | None = None
 
@@ -187,10 +192,12 @@ class _Line:
             if is_up and not before:
                 self._on_up()
             if new_at is not None and now - new_at >= SUBSCRIBE_SECONDS:
-                self._tell_missed()
+                self.tell_missed()
                 new_at = None
             elif is_up and new_at is None:
-                self._heard_until = clock.now()
+                self._heard_until, self._told_at = clock.now(), now
+            elif not is_up and now - self._told_at >= DEAF_SECONDS:
+                self.tell_missed()
             if is_up or before:
                 since = now
             if is_up or now - since >= CONNECT_SECONDS:
@@ -203,8 +210,9 @@ class _Line:
             socket.disable_monitor()
             monitor.close(linger=0)
 
-    def _tell_missed(self) -> None:
+    def tell_missed(self) -> None:
         since, self._heard_until = self._heard_until, clock.now()
+        self._told_at = time.monotonic()
         self._inbox(events.BuildEventsMissed(since - SILENT_SECONDS))
 
     def _say(self, is_up: bool) -> None:

@@ -30,7 +30,7 @@ from nodepool.core import events
 from nodepool.core.build_events import BuildFinalized, BuildStarted
 from nodepool.core.pool import Pool
 from nodepool.model import Node, NodeState, SnapshotImage
-from tests.property.nodepool_cloud import NONE, Cloud, Computer, Jenkins
+from tests.property.nodepool_cloud import NONE, Build, Cloud, Computer, Jenkins
 from tests.property.nodepool_world import Numbers, World
 from tests.support.fake_pool_observer import CountingObserver
 
@@ -186,10 +186,10 @@ class Day(World):
 
     def start_job(self, target: str, name: str, computer: Computer) -> None:
         jenkins = self.jenkins[target]
-        assert name not in jenkins.built, f"{name} serves two builds"
-        jenkins.built.add(name)
+        assert not jenkins.builds_on(name), f"{name} serves two builds"
+        jenkins.builds.append(Build(name, "job", len(jenkins.builds) + 1, self.now, True))
         computer.job = "job"
-        self.answer(BuildStarted(name, "job"), 0.001, 0.1)
+        self.answer(BuildStarted(name, "job", offline_wanted=True), 0.001, 0.1)
         self.later(
             self.chance.uniform(*BUILD_SECONDS), partial(self._finish, name, computer), mortal=False
         )
@@ -197,7 +197,7 @@ class Day(World):
     def _finish(self, name: str, computer: Computer) -> None:
         computer.job, computer.offline = None, True
         self.finished += 1
-        self.answer(BuildFinalized(name, "job", "SUCCESS"), 0.001, 0.1)
+        self.answer(BuildFinalized(name, "job", "SUCCESS", offline_wanted=True), 0.001, 0.1)
 
 
 def main() -> None:

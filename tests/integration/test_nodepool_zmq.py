@@ -7,6 +7,7 @@ import json
 import logging
 import socket
 from collections.abc import Iterator
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -170,6 +171,19 @@ def test_what_was_missed_is_told_once_the_line_is_up(
                 assert begun <= inbox.missed[0].since <= begun + 2
                 first_up = up_until
     assert first_up - 0.1 <= inbox.missed[1].since <= up_until
+
+
+def test_what_is_missed_is_told_while_nobody_is_heard(
+    watch: BuildWatch, inbox: Ears, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(nodepool.drivers.zmq, "DEAF_SECONDS", 0.5)
+    monkeypatch.setattr(nodepool.drivers.zmq, "SILENT_SECONDS", 0.0)
+    begun = clock.now()
+    watch.configure((f"tcp://127.0.0.1:{free_port()}",))
+    eventually(lambda: len(inbox.missed) >= 3, "words on what is missed", 10)
+    moments = [each.since for each in inbox.missed[:3]]
+    assert begun <= moments[0] <= begun + 1
+    assert all(0.4 <= later - earlier <= 5 for earlier, later in pairwise(moments))
 
 
 def test_a_line_that_holds_misses_nothing(

@@ -15,9 +15,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+from tests.property.nodepool_cloud import DEAF
 from tests.property.nodepool_world import run_world
 
-MOST_SEEDS, SECONDS = 25, 3000.0
+MOST_SEEDS, SECONDS = 40, 3000.0
+#: modules of the core that want a world with many builds
+OF_BUILDS = ("lifecycle", "offline", "unheard")
 
 
 @dataclass(frozen=True)
@@ -81,8 +84,38 @@ MUTATIONS = (
     ),
     Mutation(
         "a build that ended in silence is not found",
-        "lifecycle:_survey_used",
-        "done(state, node, None, now)",
+        "surveys:_survey_used",
+        "elif _is_over(state, node, asked_at):",
+        "elif False:",
+    ),
+    Mutation(
+        "the node of a plain job is left online",
+        "lifecycle:on_build_started",
+        "if not event.offline_wanted:",
+        "if False:",
+    ),
+    Mutation(
+        "a node that is not set offline is not tried again",
+        "offline:on_not_set",
+        "back_off(tries, FIRST_RETRY, LONGEST_RETRY)",
+        "1e12",
+    ),
+    Mutation(
+        "a line that was down asks for no builds",
+        "unheard:on_missed",
+        "_want_fresh(state, event.since, now)",
+        "pass",
+    ),
+    Mutation(
+        "a list of builds that failed is not asked for again",
+        "unheard:on_not_listed",
+        "back_off(tries, FIRST_RETRY, LONGEST_RETRY)",
+        "1e12",
+    ),
+    Mutation(
+        "a node whose builds cannot be told stays ready",
+        "unheard:on_listed",
+        "lifecycle.done(state, node, None, now)",
         "pass",
     ),
     Mutation(
@@ -120,10 +153,14 @@ MUTATIONS = (
 
 def find_seed(mutation: Mutation) -> int | None:
     """The first seed whose world catches it."""
+    of_builds = mutation.where.partition(":")[0] in OF_BUILDS
     with applied(mutation):
         for seed in range(MOST_SEEDS):
             try:
-                run_world(seed, SECONDS)
+                if of_builds:
+                    run_world(seed, 2 * SECONDS, DEAF, drain=False)
+                else:
+                    run_world(seed, SECONDS)
             except (AssertionError, KeyError):
                 return seed
     return None

@@ -52,9 +52,26 @@ class Faults:
     slow_jenkins: float = 0.25
     #: a person wants an image built or deleted
     wish: float = 0.005
+    #: the line to the publisher breaks, for some minutes
+    deaf: float = 0.02
+    #: a list of builds does not reach as far back as it should
+    unsure: float = 0.1
+    #: seconds from one short burst of work to the next; 0: there is always some
+    lull: float = 0.0
 
 
-NONE = Faults(*([0.0] * 17))
+NONE = Faults(*([0.0] * 20))
+#: clouds that do well, so that there are many builds; little of which is heard
+DEAF = replace(
+    NONE,
+    lose_event=0.1,
+    double_event=0.1,
+    crash=0.005,
+    jenkins=0.1,
+    deaf=0.1,
+    unsure=0.3,
+    lull=200.0,
+)
 
 
 @dataclass
@@ -152,6 +169,23 @@ class Cloud:
 
 
 @dataclass
+class Build:
+    """One that Jenkins ran, on its own clock."""
+
+    nodename: str
+    job: str
+    number: int
+    started_at: float
+    #: its job has the node set offline, by who starts it
+    offline_wanted: bool
+    ended_at: float | None = None
+    status: str | None = None
+    #: since when nodepool was told of it, in whichever way; what happened to the telling
+    known_at: float | None = None
+    start_lost: bool = False
+
+
+@dataclass
 class Computer:
     """A node as Jenkins knows it."""
 
@@ -168,5 +202,12 @@ class Jenkins:
 
     computers: dict[str, Computer] = field(default_factory=dict)
     down_until: float = 0.0
-    #: every node that ever ran a build
-    built: set[str] = field(default_factory=set)
+    #: every build that ever ran, the oldest first
+    builds: list[Build] = field(default_factory=list)
+    #: how far its clock is ahead
+    ahead: float = 0.0
+    #: it did not tell its builds, or did not set a node offline, until then
+    trouble_at: float = 0.0
+
+    def builds_on(self, nodename: str) -> list[Build]:
+        return [each for each in self.builds if each.nodename == nodename]

@@ -1,58 +1,26 @@
-"""The world's edges: what becomes of each call, and what happens without being asked for."""
+"""The world's edges: what becomes of each call, and what happens without being asked for; of
+builds, that is in nodepool_builds.py."""
 
 from __future__ import annotations
 
-import random
-from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 
-from nodepool.config.values import NodepoolConfig
 from nodepool.core import commands, events
-from nodepool.core.build_events import BuildFinalized, BuildStarted
 from nodepool.core.events import Event, Step
-from nodepool.core.pool import Pool
-from nodepool.model import CloudImage, Fault, MachineKey, Node, NodeState, Owner, SnapshotImage
-from tests.property.nodepool_cloud import Cloud, Computer, Faults, Jenkins
+from nodepool.model import CloudImage, Fault, MachineKey, Node, NodeState, Owner
+from tests.property.nodepool_builds import Builds
+from tests.property.nodepool_cloud import Cloud, Computer
 
 
 def keys_of(key: MachineKey) -> tuple[str, ...]:
     return (f"ssh-ed25519 {key.kind}/{key.id}/{key.index}",)
 
 
-class Edges:
+class Edges(Builds):
     """Part of the world."""
 
-    chance: random.Random
-    faults: Faults
-    now: float
-    life: int
-    pool: Pool
-    config: NodepoolConfig
-    nodes: dict[int, Node]
-    images: dict[int, SnapshotImage]
     requests: dict[int, Event]
-    clouds: dict[str, Cloud]
-    jenkins: dict[str, Jenkins]
-    jobs: dict[str, int]
-    accidents: bool
-    dead: bool
-    with_gearman: bool
-    with_history: bool
-    history: list[BuildStarted | BuildFinalized]
-    history_read: int
-    finished: int
-    later: Callable[..., None]
-    tell: Callable[[Event], None]
-    crash: Callable[[], None]
-    #: the highest max-servers that launches may still rest on
-    highest = {"p": 8, "q": 6}
-
-    def lucky(self, chance: float) -> bool:
-        return self.accidents and self.chance.random() < chance
-
-    def answer(self, event: Event, low: float = 0.1, high: float = 3.0) -> None:
-        self.later(self.chance.uniform(low, high), lambda: self.tell(event))
 
     # -- calls ---------------------------------------------------------------------------------
 
@@ -98,11 +66,13 @@ class Edges:
                     lambda: self.unregister(node_id, target, nodename),
                 )
             case commands.StartTestJob(node, job):
-                status = "FAILURE" if self.lucky(self.faults.script) else "SUCCESS"
                 self.answer(events.TestJobStarted(node.id))
-                self.send(BuildStarted(node.nodename, job))
-                result = BuildFinalized(node.nodename, job, status)
-                self.later(self.chance.uniform(5, 60), lambda: self.send(result), mortal=False)
+                self.begin_test(node.target, node.nodename, job)
+            case commands.SetNodeOffline():
+                self.later(self.chance.uniform(0.1, 3), lambda: self.set_offline(call))
+            case commands.ReadBuilds():
+                high = 10.0 if self.lucky(0.2) else 2.0
+                self.later(self.chance.uniform(0.1, high), lambda: self.list_builds(call))
             case commands.RelabelNode(node):
                 computer = self.jenkins[node.target].computers.get(node.nodename)
                 if computer is not None:
@@ -219,9 +189,6 @@ class Edges:
 
     # -- what happens by itself ----------------------------------------------------------------
 
-    def alive(self) -> bool:
-        return not self.dead
-
     def list_watched(self) -> None:
         if self.alive():
             for name in sorted(self.pool.providers_to_watch()):
@@ -255,75 +222,6 @@ class Edges:
         cloud = self.clouds[name]
         cloud.tick(self.now)
         self.answer(events.LimitsRead(name, cloud.quota - len(cloud.servers), self.now))
-
-    def read_demand(self) -> None:
-        if self.alive() and self.with_gearman:
-            running = [
-                c.label for j in self.jenkins.values() for c in j.computers.values() if c.job
-            ]
-            demand = {label: count + running.count(label) for label, count in self.jobs.items()}
-            self.answer(events.DemandRead(demand, self.now), 0.1, 1)
-
-    def survey(self) -> None:
-        if not self.alive():
-            return
-        for name, jenkins in self.jenkins.items():
-            if self.now < jenkins.down_until:
-                self.tell(events.TargetChecked(name, online=False))
-                continue
-            self.tell(events.TargetChecked(name, online=True))
-            found = {
-                node: events.Computer(idle=c.job is None, offline=c.offline)
-                for node, c in jenkins.computers.items()
-            }
-            self.answer(events.TargetSurveyed(name, found, self.now), 0.1, 5)
-
-    def run_jobs(self) -> None:
-        for label in self.jobs:
-            if self.lucky(0.15):
-                self.jobs[label] += self.chance.randint(1, 4)
-        for target, jenkins in self.jenkins.items():
-            if self.now < jenkins.down_until:
-                continue
-            for name, computer in list(jenkins.computers.items()):
-                there = self.clouds[computer.provider].has(computer.server_id, self.now)
-                label = computer.label
-                if computer.job or computer.offline or not there or label is None:
-                    continue
-                if self.jobs[label] > 0:
-                    self.jobs[label] -= 1
-                    self.start_job(target, name, computer)
-
-    def start_job(self, target: str, name: str, computer: Computer) -> None:
-        jenkins = self.jenkins[target]
-        assert name not in jenkins.built, f"{name} serves two builds"
-        jenkins.built.add(name)
-        computer.job = "job-held" if self.lucky(0.02) else "job"
-        job = computer.job
-        self.send(BuildStarted(name, job))
-
-        def finish() -> None:
-            computer.job, computer.offline = None, True
-            self.finished += 1
-            status = self.chance.choice(("SUCCESS", "SUCCESS", "FAILURE", "ABORTED", None))
-            self.send(BuildFinalized(name, job, status))
-
-        self.later(self.chance.uniform(10, 300), finish, mortal=False)
-
-    def send(self, event: BuildStarted | BuildFinalized) -> None:
-        self.history.append(replace(event, at=self.now))
-        if self.lucky(self.faults.lose_event) or not self.alive():
-            return
-        for _ in range(2 if self.lucky(self.faults.double_event) else 1):
-            self.answer(event, 0.01, 10 if self.lucky(0.1) else 0.5)
-
-    def read_history(self) -> None:
-        """All again after a restart."""
-        if self.dead or not self.with_history:
-            return
-        news, self.history_read = self.history[self.history_read :], len(self.history)
-        for event in news:
-            self.tell(event)
 
     def meddle(self) -> None:
         """People, weather, and the file."""

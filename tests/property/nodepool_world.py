@@ -22,7 +22,7 @@ from nodepool.core.census import take_census
 from nodepool.core.events import Event
 from nodepool.core.pool import Pool
 from nodepool.model import MachineKey, Node, NodeState, Owner, Presence, SnapshotImage
-from tests.property.nodepool_cloud import NONE, Cloud, Faults, Jenkins
+from tests.property.nodepool_cloud import DEAF, NONE, Build, Cloud, Faults, Jenkins
 from tests.property.nodepool_edges import Edges
 from tests.support.fake_pool_observer import CountingObserver
 
@@ -82,11 +82,18 @@ class World(Edges):
             cloud.add_foreign(None)
             cloud.add_foreign(Owner(name, MachineKey("node", 1), "theirs"))
             cloud.add_foreign(Owner(name, MachineKey("node", 2), None))
-        self.jenkins = {name: Jenkins() for name in self.config.targets}
+        self.jenkins = {
+            name: Jenkins(ahead=self.chance.uniform(-100, 100)) for name in self.config.targets
+        }
+        if self.faults.lull:
+            self.lull = self.faults.lull * self.chance.choice((1, 2))
+            labels = {n: replace(label, min_ready=4) for n, label in self.config.labels.items()}
+            self.config = replace(self.config, labels=labels)
         self.jobs: dict[str, int] = dict.fromkeys(self.config.labels, 0)
         #: what a bridge keeps; some worlds have one
-        self.history: list[BuildStarted | BuildFinalized] = []
-        self.with_history = random.Random(f"history-{seed}").random() < 0.5
+        self.history: list[tuple[Build, BuildStarted | BuildFinalized]] = []
+        chance = 0.1 if self.faults.lull else 0.5
+        self.with_history = random.Random(f"history-{seed}").random() < chance
         self.observer = CountingObserver()
         self.crashes = self.finished = 0
         self.accidents = True
@@ -94,7 +101,7 @@ class World(Edges):
         self.every(5, self.list_watched)
         self.every(60, self.list_all)
         self.every(10, self.read_demand)
-        self.every(60, self.survey)
+        self.every(10, self.survey)
         self.every(10, self.read_history)
         self.every(60, lambda: self.tell(events.CronCame("cleanup")))
         self.every(900, lambda: self.tell(events.CronCame("check")))
@@ -102,6 +109,8 @@ class World(Edges):
         self.every(5, self.run_jobs)
         self.every(15, self.meddle)
         self.every(1, self.tell_requests)
+        self.every(15, self.weather)
+        self.every(30, self.stay_deaf)
 
     # -- the daemon ----------------------------------------------------------------------------
 
@@ -111,6 +120,7 @@ class World(Edges):
         self.history_read = 0
         self.pool = Pool(self.config, "ours", self.numbers, self.observer)
         rows = (tuple(self.nodes.values()), tuple(self.images.values()))
+        self.listen()
         self.tell(events.Started(*rows, {"job-held": 1}))
 
     def tell(self, event: Event) -> None:
@@ -147,7 +157,8 @@ class World(Edges):
         self.crashes += 1
         self.life += 1
         self.dead = True
-        self.later(self.chance.uniform(1, 60), self.start_daemon, mortal=False)
+        high = 60 if self.chance.random() < 0.8 else 900
+        self.later(self.chance.uniform(1, high), self.start_daemon, mortal=False)
 
     # -- time ----------------------------------------------------------------------------------
 
@@ -246,13 +257,17 @@ class World(Edges):
             assert not jenkins.computers, f"computers are left: {list(jenkins.computers)}"
 
 
-def run_world(seed: int, seconds: float, faults: Faults | None = None) -> World:
+def run_world(
+    seed: int, seconds: float, faults: Faults | None = None, *, drain: bool = True
+) -> World:
     world = World(seed, faults)
     try:
         world.run(seconds)
-        world.drain()
+        if drain:
+            world.drain()
     except AssertionError as error:
         replay = f"python -m tests.property.nodepool_world --seed {seed} --seconds {seconds:g}"
+        replay += " --deaf" if faults is DEAF else ""
         raise AssertionError(f"{error}\n  at {world.now:.1f}; replay: {replay}") from error
     return world
 
@@ -262,11 +277,13 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--worlds", type=int, default=1)
     parser.add_argument("--seconds", type=float, default=4000)
+    parser.add_argument("--deaf", action="store_true", help="clouds do well, little is heard")
     options = parser.parse_args(arguments)
     for seed in range(options.seed, options.seed + options.worlds):
-        world = run_world(seed, options.seconds)
+        world = run_world(seed, options.seconds, DEAF if options.deaf else None)
         told = dict(sorted(world.observer.counts.items()))
-        print(f"seed {seed}: {world.finished} builds, {world.crashes} crashes, {told}")
+        builds = f"{world.finished} builds ({world.seconds} second ones)"
+        print(f"seed {seed}: {builds}, {world.crashes} crashes, {told}")
     return 0
 
 

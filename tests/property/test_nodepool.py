@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.property.nodepool_broken import MUTATIONS, Mutation, find_seed
-from tests.property.nodepool_cloud import NONE, Faults
+from tests.property.nodepool_cloud import DEAF, NONE, Faults
 from tests.property.nodepool_world import World, main, run_world
 
 PIECES, SEEDS_IN_PIECE, SECONDS = 5, 6, 3000.0
@@ -17,11 +17,18 @@ def test_nothing_leaks_and_nobody_waits(piece: int) -> None:
         run_world(seed, SECONDS)
 
 
+@pytest.mark.parametrize("piece", range(3))
+def test_no_node_serves_two_builds(piece: int) -> None:
+    """But for those that nobody could have prevented (nodepool_builds.py)."""
+    worlds = [run_world(seed, SECONDS, DEAF) for seed in range(piece * 5, piece * 5 + 5)]
+    assert sum(world.finished for world in worlds) > 80
+
+
 def test_worlds_are_not_idle() -> None:
     worlds = [run_world(seed, 4000) for seed in range(4)]
     assert sum(world.finished for world in worlds) > 100
     assert sum(world.crashes for world in worlds) > 5
-    assert all(jenkins.built for world in worlds for jenkins in world.jenkins.values())
+    assert all(jenkins.builds for world in worlds for jenkins in world.jenkins.values())
     told = set().union(*(world.observer.counts for world in worlds))
     assert {
         "launch_ended ready",

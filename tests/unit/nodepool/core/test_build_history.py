@@ -250,6 +250,12 @@ def test_nor_does_it_after_a_restart(make: Callable[[], Heard]) -> None:
     assert site.rows[1].job == row.job
 
 
+def test_a_build_that_was_quicker_than_the_word_that_its_node_is_ready() -> None:
+    site = ready()
+    site.tell(BuildStarted(site.rows[1].nodename, "A", at=site.now - 200))
+    assert site.rows[1].is_busy
+
+
 def test_a_node_of_a_name_that_was_there_before_is_another() -> None:
     """As with a new database: the numbers begin again."""
     site = ready()

@@ -12,7 +12,7 @@ from nodepool.core import commands, events
 from nodepool.core.build_events import ListedBuild
 from nodepool.core.commands import ReadBuilds, WantedBuilds
 from nodepool.core.surveys import LIST_PATIENCE
-from nodepool.core.unheard import ANSWER_SECONDS, CLOCK_MARGIN
+from nodepool.core.unheard import ANSWER_SECONDS, MARGIN
 from nodepool.model import Machine, Node, NodeState, Presence
 from tests.unit.nodepool.core.site import CONFIG, Site
 
@@ -65,9 +65,7 @@ def survey(site: Site, seconds: float = 30, *, idle: bool = True) -> None:
 
 def test_a_restart_asks_for_builds_on_ready_nodes_since_they_are() -> None:
     site = adopted()
-    assert site.take(ReadBuilds) == [
-        ReadBuilds("t", (WantedBuilds(NAME, 800.0 - CLOCK_MARGIN, None),))
-    ]
+    assert site.take(ReadBuilds) == [ReadBuilds("t", (WantedBuilds(NAME, 800.0 - MARGIN, None),))]
 
 
 @pytest.mark.parametrize(
@@ -92,7 +90,7 @@ def test_so_does_a_line_that_was_down() -> None:
     listed(site)
     site.wait(500)
     site.tell(events.BuildEventsMissed(site.now - 40))
-    assert asked(site) == [WantedBuilds(NAME, site.now - 40 - CLOCK_MARGIN)]
+    assert asked(site) == [WantedBuilds(NAME, site.now - 40 - MARGIN)]
 
 
 def test_a_node_that_is_ready_since_then_is_asked_for_since_then() -> None:
@@ -101,7 +99,7 @@ def test_a_node_that_is_ready_since_then_is_asked_for_since_then() -> None:
     listed(site)
     site.wait(500)
     site.tell(events.BuildEventsMissed(100.0))
-    assert asked(site) == [WantedBuilds(NAME, 800.0 - CLOCK_MARGIN)]
+    assert asked(site) == [WantedBuilds(NAME, 800.0 - MARGIN)]
 
 
 def test_a_node_that_is_being_added_may_have_had_one() -> None:
@@ -123,7 +121,7 @@ def test_one_question_is_out_at_a_time() -> None:
     listed(site)
     assert asked(site) == []
     site.wait(2)
-    assert asked(site) == [WantedBuilds(NAME, 980.0 - CLOCK_MARGIN)]
+    assert asked(site) == [WantedBuilds(NAME, 980.0 - MARGIN)]
     listed(site)
     site.wait(600)
     assert asked(site) == []
@@ -140,7 +138,7 @@ def test_a_question_that_failed_is_asked_again_later_and_later() -> None:
             site.wait(1)
         pauses.append(site.now - start)
     assert pauses == [5, 10, 20, 40, 60, 60]
-    assert asked(site) == [WantedBuilds(NAME, 800.0 - CLOCK_MARGIN)]
+    assert asked(site) == [WantedBuilds(NAME, 800.0 - MARGIN)]
     listed(site, build())
     assert site.rows[1].delete_at is not None
 
@@ -160,7 +158,7 @@ def test_what_a_failed_question_asked_is_not_lost_to_a_later_moment() -> None:
     site.tell(events.BuildEventsMissed(995.0))
     site.tell(events.BuildsNotListed("t", "500"))
     site.wait(10)
-    assert asked(site) == [WantedBuilds(NAME, 800.0 - CLOCK_MARGIN)]
+    assert asked(site) == [WantedBuilds(NAME, 800.0 - MARGIN)]
 
 
 def test_a_target_that_left_the_configuration_is_not_asked() -> None:
@@ -245,7 +243,7 @@ def test_a_node_whose_builds_cannot_be_told_is_replaced() -> None:
 
 def test_the_answer_of_a_test_job_is_not_lost() -> None:
     site = adopted(replace(NODE, state=NodeState.TEST, state_at=900.0), TEST_JOB)
-    assert asked(site) == [WantedBuilds(NAME, 900.0 - CLOCK_MARGIN)]
+    assert asked(site) == [WantedBuilds(NAME, 900.0 - MARGIN)]
     listed(site, build(job="tt"))
     site.tell(events.Relabeled(site.take_one(commands.RelabelNode).node.id))
     assert site.states()[0] == "ready"
@@ -275,7 +273,7 @@ def test_a_build_that_was_heard_of_is_no_news() -> None:
 def test_a_build_that_ended_meanwhile_has_its_own_result() -> None:
     site = adopted(USED, holds={"job": 1})
     survey(site, 0)
-    assert asked(site) == [WantedBuilds(NAME, 800.0 - CLOCK_MARGIN, "job")]
+    assert asked(site) == [WantedBuilds(NAME, 800.0 - MARGIN, "job")]
     listed(site, build("FAILURE"))
     assert site.rows[1].state is NodeState.HOLD
 
@@ -312,7 +310,7 @@ def test_a_spent_node_waits_for_its_result_too() -> None:
 def test_the_job_of_a_build_that_a_survey_found_is_learnt() -> None:
     site = adopted(replace(USED, job=None))
     survey(site, 0)
-    assert asked(site) == [WantedBuilds(NAME, 800.0 - CLOCK_MARGIN)]
+    assert asked(site) == [WantedBuilds(NAME, 800.0 - MARGIN)]
     listed(site, RUNS)
     assert site.rows[1].job == "job"
 
