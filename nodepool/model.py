@@ -169,6 +169,8 @@ class Server:
     private_v4: str | None = None
     #: None: not ours
     owner: Owner | None = None
+    #: one of its addresses is one
+    has_floating_ip: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,10 +178,16 @@ class FloatingIp:
     """A row of a cloud's list of floating IPs."""
 
     id: str
-    #: what it is attached to
+    #: what it is attached to; None: to nothing, or a cloud tells the port only
     server_id: str | None = None
     #: from its description, where the cloud keeps one; None: not ours, or not known
     owner: Owner | None = None
+    #: neutron's word for what it is attached to
+    port_id: str | None = None
+
+    @property
+    def is_attached(self) -> bool:
+        return self.server_id is not None or self.port_id is not None
 
 
 @dataclass(frozen=True, slots=True)

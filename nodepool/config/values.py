@@ -129,7 +129,7 @@ class ProviderConfig:
     ipv6_preferred: bool = False
     #: look after floating IPs even without a pool: those of servers that go, and what was left over
     clean_floating_ips: bool = False
-    #: floating IPs come from it; None: none are used
+    #: floating IPs come from it; None: from the cloud's external network
     pool: str | None = None
     availability_zones: tuple[str, ...] = ()
     keypair: str | None = None
@@ -142,7 +142,7 @@ class ProviderConfig:
 
     @property
     def has_floating_ips(self) -> bool:
-        """Servers of ours may have some."""
+        """All servers of ours may have some, also those of which no row tells it."""
         return self.pool is not None or self.clean_floating_ips
 
 

@@ -121,7 +121,7 @@ def on_addresses(state: State, event: events.AddressesListed) -> None:
     """An address that we made, and that nothing uses or will use, goes."""
     for address in event.addresses:
         owner = address.owner
-        if address.server_id or owner is None or owner != state.owner(event.provider, owner.key):
+        if address.is_attached or owner is None or owner != state.owner(event.provider, owner.key):
             continue
         machine = state.find_machine(owner.key)
         if machine is None or machine.presence is Presence.GONE:
@@ -144,4 +144,4 @@ def _delete_leaked(state: State, provider: str, server: Server, now: float) -> N
         state.observer.server_leaked(provider, server.id, server.name)
     wait = back_off(tries, removal.FIRST_WAIT, removal.LONGEST_WAIT)
     state.timers.set(timer, now + wait)
-    state.call(DeleteServer(provider, server.id))
+    state.call(DeleteServer(provider, server.id, has_unknown=server.has_floating_ip))

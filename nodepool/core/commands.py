@@ -79,6 +79,8 @@ class DeleteServer:
     provider: str
     server_id: str
     floating_ip: str | None = None
+    #: it may have one of which nothing is written down: look, wherever it comes from
+    has_unknown: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,8 +94,8 @@ class ConfirmGone:
 
 @dataclass(frozen=True, slots=True)
 class AttachAddress:
-    """Make a floating IP from the provider's pool, marked as the owner's where the cloud keeps a
-    description. Answers: AddressAttached, StepFailed."""
+    """Make a floating IP from the provider's pool, or the cloud's external network, marked as the
+    owner's where the cloud keeps a description. Answers: AddressAttached, StepFailed."""
 
     key: MachineKey
     provider: str

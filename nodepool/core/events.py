@@ -234,7 +234,7 @@ class ServersListed:
 
 @dataclass(frozen=True, slots=True)
 class AddressesListed:
-    """All floating IPs of the account; asked for at each cleanup where a provider has a pool."""
+    """All floating IPs of the account; asked for where some of ours may be."""
 
     provider: str
     addresses: tuple[FloatingIp, ...]

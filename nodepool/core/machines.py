@@ -136,7 +136,10 @@ def on_listed(state: State, key: MachineKey, server: Server, now: float) -> Outc
     state.save_machine(key, replace(machine, ip=address, ip_private=private), now)
     if address:
         return _connect(state, boot, now)
-    if provider.pool and machine.server_id:
+    # Without a pool it comes from the cloud's external network, if that has one: but not for a
+    # server whose own public address is listed a moment later than the private one.
+    has_none = private is not None and boot.bare_lists + 1 >= BARE_LISTS
+    if machine.server_id and (provider.pool or has_none):
         boot.step = Step.ADDRESS
         state.timers.set(("boot", key), now + ADDRESS_TIMEOUT)
         state.call(
@@ -145,7 +148,7 @@ def on_listed(state: State, key: MachineKey, server: Server, now: float) -> Outc
         return None
     if _may_still_show_one(state, boot, now):
         return None
-    text = "the server has no public address, and its provider no pool to give it one"
+    text = "the server has no address at all"
     return _went_wrong(state, boot, Step.ADDRESS, "error.network", text, now)
 
 

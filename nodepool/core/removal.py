@@ -105,7 +105,10 @@ def _delete_server(state: State, provider: str, key: MachineKey, now: float) -> 
         return  # it left the configuration: nobody can be asked until it comes back
     tries = state.try_again(timer)
     state.timers.set(timer, now + back_off(tries, FIRST_WAIT, LONGEST_WAIT))
-    state.call(DeleteServer(provider, machine.server_id, machine.floating_ip))
+    # Such a server was to get a floating IP (machines.on_listed), and the answer may be lost.
+    asked = machine.ip is None and machine.ip_private is not None
+    unknown = asked and machine.floating_ip is None
+    state.call(DeleteServer(provider, machine.server_id, machine.floating_ip, unknown))
 
 
 def _unregister(state: State, node: Node, now: float) -> None:

@@ -9,6 +9,7 @@ from urllib.parse import urlencode
 
 from nodepool.config.values import ProviderConfig
 from nodepool.drivers import nova_rows as rows
+from nodepool.drivers.nova_addresses import Addresses, NeutronAddresses, NovaAddresses
 from nodepool.drivers.nova_calls import Calls
 from nodepool.drivers.nova_finds import Finds
 from nodepool.drivers.pace import TaskHook
@@ -203,74 +204,23 @@ class NovaProvider:
     # -- floating IPs ------------------------------------------------------------------------------
 
     def list_addresses(self) -> tuple[FloatingIp, ...]:
-        network = self._calls.network
-        return self._do(
-            "ListFloatingIPsTask",
-            "list of floating IPs",
-            lambda: tuple(
-                rows.read_floating_ip(row)
-                for row in network.get("/v2.0/floatingips").json()["floatingips"]
-            ),
-        )
+        return self._addresses("list of floating IPs").all()
 
-    def attach_address(self, server_id: str, owner: Owner) -> tuple[str, str]:
-        pool = self._config.pool
-        if pool is None:
-            raise ProviderLacks("No pool is configured", provider=self._config.name)
-        wanted = {
-            "floating_network_id": self._finds.network_called(pool),
-            "port_id": self._port_of(server_id),
-            "description": rows.write_mark(owner),
-        }
-        network = self._calls.network
+    def attach_address(self, server_id: str, owner: Owner) -> tuple[FloatingIp, str]:
+        addresses = self._addresses(f"floating IP for {server_id}")
+        return addresses.attach(server_id, owner, self._config.pool)
 
-        def ask() -> tuple[str, str]:
-            row = network.post("/v2.0/floatingips", json={"floatingip": wanted}).json()
-            return str(row["floatingip"]["id"]), str(row["floatingip"]["floating_ip_address"])
-
-        return self._do("CreateFloatingIPTask", f"floating IP for {server_id}", ask)
-
-    def _port_of(self, server_id: str) -> str:
-        ports = self._ports_of(server_id)
-        if not ports:
-            raise ProviderLacks(f"{server_id} has no port", provider=self._config.name)
-        return ports[0]
-
-    def _ports_of(self, server_id: str) -> list[str]:
-        query = urlencode({"device_id": server_id})
-        return self._do(
-            "ListPortsTask",
-            f"ports of {server_id}",
-            lambda: [
-                str(row["id"])
-                for row in self._calls.network.get(f"/v2.0/ports?{query}").json()["ports"]
-            ],
-        )
-
-    def delete_addresses_of(self, server_id: str) -> None:
-        for address in self.list_addresses():
-            if address.server_id == server_id:
-                self.delete_address(address.id)
+    def delete_addresses_of(self, server_id: str) -> tuple[str, ...]:
+        return self._addresses(f"delete of the floating IPs of {server_id}").delete_of(server_id)
 
     def delete_address(self, floating_ip: str, *, only_unattached: bool = False) -> None:
-        url = f"/v2.0/floatingips/{floating_ip}"
-        network = self._calls.network
-        if only_unattached:
-            try:
-                row = self._do(
-                    "GetFloatingIPTask",
-                    f"look at floating IP {floating_ip}",
-                    lambda: network.get(url).json()["floatingip"],
-                )
-            except ServerNotFound:
-                return
-            if row.get("port_id"):
-                return
-        self._found(
-            "DeleteFloatingIPTask",
-            f"delete of floating IP {floating_ip}",
-            lambda: network.delete(url),
-        )
+        addresses = self._addresses(f"delete of floating IP {floating_ip}")
+        addresses.delete(floating_ip, only_unattached=only_unattached)
+
+    def _addresses(self, what: str) -> Addresses:
+        """Neutron's are asked for wherever there is one, whatever nova has."""
+        kind = NeutronAddresses if self._calls.has_network(what) else NovaAddresses
+        return kind(self._calls, self._finds)
 
     # -- all calls ---------------------------------------------------------------------------------
 

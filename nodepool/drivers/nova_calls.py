@@ -36,7 +36,7 @@ class Calls:
     """Makes calls, each in its turn and with the provider's time-out."""
 
     def __init__(self, provider: str, cloud: CloudConfig, on_task: TaskHook | None = None) -> None:
-        self._provider = provider
+        self.provider = provider
         self._on_task = on_task
         self._has_address = bool(cloud.auth_url)
         self.pace = Pace(cloud.rate)
@@ -62,26 +62,38 @@ class Calls:
         """Raises ProviderError or what is below it. `task` is for statsd (contract 17), `what` for
         people."""
         if not self.pace.take_turn():
-            raise ProviderRefused("The provider is being closed", provider=self._provider)
+            raise ProviderRefused("The provider is being closed", provider=self.provider)
         self._log_in(what)
         started = time.monotonic()
         try:
             return self._guarded(what, call)
         finally:
             if self._on_task is not None:
-                self._on_task(self._provider, task, time.monotonic() - started)
+                self._on_task(self.provider, task, time.monotonic() - started)
+
+    def has_network(self, what: str) -> bool:
+        """Whether there is a neutron, by keystone's catalog: no call besides the login, if that."""
+
+        def look() -> bool:
+            try:
+                return self.network.get_endpoint() is not None
+            except keystone_errors.EndpointNotFound:
+                return False
+
+        self._log_in(what)
+        return self._guarded(what, look)
 
     def _log_in(self, what: str) -> None:
         """What fails before the call goes out leaves no doubt that nothing was done."""
         if not self._has_address:
             text = "The provider has no auth-url, neither by itself nor in clouds.yaml"
-            raise ProviderRefused(text, provider=self._provider)
+            raise ProviderRefused(text, provider=self.provider)
         try:
             self._guarded(f"login before {what}", self._session.get_token)
         except ProviderThrottled:
             raise
         except ProviderError as error:
-            raise ProviderRefused(str(error), provider=self._provider) from error
+            raise ProviderRefused(str(error), provider=self.provider) from error
 
     def _guarded(self, what: str, call: Callable[[], T]) -> T:
         status: int | None = None
@@ -95,13 +107,13 @@ class Calls:
             status, text, cause = error.http_status, str(error), error
             retry_after = float(getattr(error, "retry_after", 0) or 0)
         except keystone_errors.EndpointNotFound as error:
-            raise ProviderRefused(f"{what}: {error}", provider=self._provider) from error
+            raise ProviderRefused(f"{what}: {error}", provider=self.provider) from error
         except (keystone_errors.ClientException, *_GARBAGE) as error:
             text, cause = f"{type(error).__name__}: {error}", error
         else:
             self.pace.went_well()
             return result
-        failure = error_of(self._provider, what, status or None, text, retry_after)
+        failure = error_of(self.provider, what, status or None, text, retry_after)
         if is_trouble(failure, status or None):
             self.pace.had_trouble(retry_after)
         else:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -11,6 +12,9 @@ from nodepool.config.values import Network, ProviderImage
 from nodepool.drivers.nova_calls import Calls
 from nodepool.errors import ProviderLacks
 
+log = logging.getLogger("nodepool.NovaProvider")
+
+_EXTERNAL = "/v2.0/networks?router%3Aexternal=True"
 _UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 
 
@@ -32,12 +36,15 @@ class Finds:
         self._flavors: tuple[Flavor, ...] | None = None
         self._images: dict[str, str] = {}
         self._networks: dict[str, str] = {}
+        self._external: str | None = None
+        self._told_of_pools = False
 
     def forget(self) -> None:
         """Something found is no more."""
         self._flavors = None
         self._images = {}
         self._networks = {}
+        self._external = None
 
     # -- flavors -----------------------------------------------------------------------------------
 
@@ -126,6 +133,40 @@ class Finds:
             )
             self._networks[name] = self._only("network", name, [str(row["id"]) for row in found])
         return self._networks[name]
+
+    def external_network(self) -> str:
+        """The id of the account's external network; of several the first by name."""
+        if self._external is None:
+            found = self._calls.do(
+                "FindNetworkTask",
+                "external networks",
+                lambda: {
+                    str(row["name"] or row["id"]): str(row["id"])
+                    for row in self._calls.network.get(_EXTERNAL).json()["networks"]
+                    if row.get("router:external")
+                },
+            )
+            self._external = found[self.first_pool(list(found))]
+        return self._external
+
+    def first_pool(self, names: Sequence[str]) -> str:
+        """Where floating IPs come from if no `pool` says it; which one is told once."""
+        if not names:
+            text = (
+                "The server has no public address, its provider no pool, and the cloud none either"
+            )
+            raise ProviderLacks(text, provider=self._provider)
+        first = min(names)
+        if len(names) > 1 and not self._told_of_pools:
+            self._told_of_pools = True
+            log.warning(
+                "Provider %s has several networks for floating IPs (%s): they are taken from %s, as"
+                " the first by name; `pool` may name another",
+                self._provider,
+                ", ".join(sorted(names)),
+                first,
+            )
+        return first
 
     def _only(self, kind: str, name: str, ids: list[str]) -> str:
         if len(ids) == 1:

@@ -82,9 +82,8 @@ def _is_number(value: object) -> bool:
 
 def read_server(row: Mapping[str, Any], public_networks: frozenset[str] = frozenset()) -> Server:
     """Raises KeyError, TypeError, AttributeError or ValueError for what is no row of a server."""
-    public_v4, public_v6, private_v4 = _addresses(
-        row.get("addresses") or {}, _PUBLIC_NAMES | public_networks
-    )
+    addresses = row.get("addresses") or {}
+    public_v4, public_v6, private_v4 = _addresses(addresses, _PUBLIC_NAMES | public_networks)
     return Server(
         id=str(row["id"]),
         status=str(row["status"]),
@@ -93,6 +92,7 @@ def read_server(row: Mapping[str, Any], public_networks: frozenset[str] = frozen
         public_v6=public_v6,
         private_v4=private_v4 or public_v4,
         owner=read_mark((row.get("metadata") or {}).get(MARK)),
+        has_floating_ip=any(kind == "floating" for _, kind, _ in _each_address(addresses)),
     )
 
 
@@ -146,8 +146,17 @@ def read_image(row: Mapping[str, Any]) -> CloudImage:
 
 
 def read_floating_ip(row: Mapping[str, Any]) -> FloatingIp:
+    """Of neutron."""
     details = row.get("port_details") or {}
-    server = details.get("device_id") or row.get("port_id")
+    server, port = details.get("device_id"), row.get("port_id")
     return FloatingIp(
-        str(row["id"]), str(server) if server else None, read_mark(row.get("description"))
+        str(row["id"]),
+        str(server) if server else None,
+        read_mark(row.get("description")),
+        str(port) if port else None,
     )
+
+
+def read_nova_floating_ip(row: Mapping[str, Any]) -> FloatingIp:
+    server = row.get("instance_id")
+    return FloatingIp(str(row["id"]), str(server) if server else None)

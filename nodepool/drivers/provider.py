@@ -79,15 +79,18 @@ class Provider(Protocol):
 
     def list_addresses(self) -> tuple[FloatingIp, ...]: ...
 
-    def attach_address(self, server_id: str, owner: Owner) -> tuple[str, str]:
-        """Id and address of a new floating IP of the provider's pool."""
+    def attach_address(self, server_id: str, owner: Owner) -> tuple[FloatingIp, str]:
+        """A new floating IP and its address: of the provider's pool, or where it names none, of the
+        cloud's external network. Its owner is None where the cloud keeps no description."""
         ...
 
     def delete_address(self, floating_ip: str, *, only_unattached: bool = False) -> None:
         """None of that id is no error."""
         ...
 
-    def delete_addresses_of(self, server_id: str) -> None: ...
+    def delete_addresses_of(self, server_id: str) -> tuple[str, ...]:
+        """The ids of the floating IPs that were deleted."""
+        ...
 
     def read_room(self) -> int | None:
         """How many more servers the account's quota takes; None: without bound."""

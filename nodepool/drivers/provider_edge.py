@@ -6,6 +6,7 @@ import logging
 import queue
 import time
 from collections.abc import Callable, Container, Hashable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 
 from nodepool.config.values import ProviderConfig
@@ -177,6 +178,10 @@ class CloudEdge:
             provider.delete_address(call.floating_ip)
         elif account.config.has_floating_ips:
             provider.delete_addresses_of(call.server_id)
+        elif call.has_unknown:
+            # An account that may not even look has none.
+            with suppress(ProviderRefused):
+                provider.delete_addresses_of(call.server_id)
         if not provider.delete_server(call.server_id):
             self._inbox(events.ServerGone(call.provider, call.server_id))
 
@@ -187,8 +192,9 @@ class CloudEdge:
         self._inbox(kind(call.provider, call.server_id))
 
     def _attach(self, account: Account, call: commands.AttachAddress) -> None:
+        account.watch.expect_addresses()
         floating_ip, address = account.provider.attach_address(call.server_id, call.owner)
-        self._inbox(events.AddressAttached(call.key, floating_ip, address))
+        self._inbox(events.AddressAttached(call.key, floating_ip.id, address))
 
     def _delete_address(self, account: Account, call: commands.DeleteAddress) -> None:
         account.provider.delete_address(call.floating_ip, only_unattached=True)

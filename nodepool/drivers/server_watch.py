@@ -22,6 +22,8 @@ SERVERS_EVERY, REST_EVERY = 2.0, 60.0
 SHARE_OF_CALLS = 10.0
 #: so long after a snapshot or an image's delete images are listed as often as servers
 IMAGES_BUSY = 60.0
+#: so long after one was made floating IPs are listed, whether a list shows one of ours or not
+ADDRESSES_BUSY = 600.0
 Inbox = Callable[[events.Event], None]
 
 
@@ -46,6 +48,9 @@ class ServerWatch:
         self._rest_every = rest_every
         self._rest_at = 0.0
         self._images_until = 0.0
+        self._addresses_until = 0.0
+        #: the last list of floating IPs had some of ours; not known before the first one
+        self._has_addresses = True
         #: whether something waits for servers, for images
         self._awaited = (True, False)
         self._changed = threading.Event()
@@ -69,6 +74,10 @@ class ServerWatch:
     def expect_images(self) -> None:
         """A snapshot was asked for, or an image's delete."""
         self._images_until = clock.now() + IMAGES_BUSY
+
+    def expect_addresses(self) -> None:
+        """A floating IP was asked for."""
+        self._addresses_until = clock.now() + ADDRESSES_BUSY
 
     def _turn(self, stopping: threading.Event) -> None:
         try:
@@ -107,6 +116,8 @@ class ServerWatch:
             self.read_limits()
             if self.has_floating_ips:
                 self._list_addresses()
+            elif self._has_addresses or asked_at < self._addresses_until:
+                self._look_for_addresses()
 
     def _list_images(self) -> None:
         asked_at = clock.now()
@@ -118,7 +129,18 @@ class ServerWatch:
     def _list_addresses(self) -> None:
         asked_at = clock.now()
         addresses = self._provider.list_addresses()
+        self._has_addresses = any(
+            each.owner is not None and each.owner.provider == self._name for each in addresses
+        )
         self._inbox(events.AddressesListed(self._name, addresses, asked_at))
+
+    def _look_for_addresses(self) -> None:
+        """Of a provider that has none, as far as its configuration says: many a cloud has nothing
+        to ask, or does not let everybody."""
+        try:
+            self._list_addresses()
+        except ProviderError as error:
+            log.debug("Floating IPs of provider %s cannot be listed: %s", self._name, error)
 
     def read_limits(self) -> None:
         """Raises ProviderError."""

@@ -43,7 +43,7 @@ MUTATIONS = (
     Mutation(
         "a leaked server stays",
         "cleanup:_delete_leaked",
-        "state.call(DeleteServer(provider, server.id))",
+        "state.call(DeleteServer(provider, server.id, has_unknown=server.has_floating_ip))",
         "pass",
     ),
     Mutation(

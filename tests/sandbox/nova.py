@@ -63,11 +63,14 @@ class SandboxCloud(Hosted, People):
         floating_pool: str | None = "public",
         prefix: str = "127.10",
         floating_prefix: str = "127.20",
+        neutron: bool = True,
+        descriptions: bool = True,
         seed: int = 1,
     ) -> None:
         """`ssh` off is addresses only, for benches. A key pair named at the create call may log
         in as each of `login_users`. `shared` are folders of this machine that all servers see.
-        `floating_pool` None is a cloud without floating addresses."""
+        `floating_pool` None is a cloud without floating addresses; `neutron` off one that has them
+        from nova alone; `descriptions` off one whose neutron keeps none of them."""
         super().__init__("sandbox.nova")
         self.folder = folder
         self.port = port
@@ -87,6 +90,8 @@ class SandboxCloud(Hosted, People):
             zones=zones,
             prefix=prefix,
             floating_prefix=floating_prefix,
+            neutron=neutron,
+            descriptions=descriptions,
         )
         self.cloud = Cloud(settings, self.faults)
         limits = Quota(quota) if isinstance(quota, int) else quota
@@ -162,7 +167,8 @@ class SandboxCloud(Hosted, People):
         Compute(self.cloud, gate, rows, compute_url).routes(app)
         Servers(self.cloud, gate, rows).routes(app)
         Glance(self.cloud, gate, rows, image_url).routes(app)
-        Neutron(self.cloud, gate, f"{self.url}/network").routes(app)
+        if self.cloud.settings.neutron:
+            Neutron(self.cloud, gate, f"{self.url}/network").routes(app)
         Control(self, gate).routes(app)
         return app
 

@@ -70,14 +70,16 @@ class Cloud:
 
     # -- floating addresses -----------------------------------------------------------------------
 
-    def new_floating_ip(self, project: Project) -> FloatingIp:
+    def new_floating_ip(
+        self, project: Project, network: Network, description: str = ""
+    ) -> FloatingIp:
         """403 over the quota."""
         used = sum(ip.project_id == project.id for ip in self.floating_ips.values())
         most = project.quota.floating_ips
         if 0 <= most <= used:
             raise ApiError(403, f"Quota exceeded for floating_ips: {used} of {most} in use")
         address = self.hosts.reserve(None, self.settings.floating_prefix)
-        floating = FloatingIp(address, project.id)
+        floating = FloatingIp(address, project.id, network, description)
         self.floating_ips[floating.id] = floating
         return floating
 

@@ -272,9 +272,10 @@ class Compute:
     async def create_floating_ip(self, request: web.Request) -> web.Response:
         until(request, LAST_PROXY)
         pool = (await json_body(request)).get("pool")
-        if all(network.name != pool for network in self._pools()):
+        network = next((each for each in self._pools() if each.name == pool), None)
+        if network is None:
             raise not_found("Floating IP pool not found.")
-        floating = self._cloud.new_floating_ip(request[USER].project)
+        floating = self._cloud.new_floating_ip(request[USER].project, network)
         return web.json_response({"floating_ip": self._floating_row(floating)})
 
     async def floating_ip(self, request: web.Request) -> web.Response:
@@ -293,7 +294,7 @@ class Compute:
         return floating
 
     def _floating_row(self, floating: FloatingIp) -> Row:
-        return self._rows.floating_ip(floating, self._pools()[0].name)
+        return self._rows.floating_ip(floating, floating.network.name)
 
     def _pools(self) -> list[Network]:
         return [network for network in self._cloud.networks if network.external]

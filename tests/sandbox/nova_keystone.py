@@ -158,6 +158,8 @@ class Keystone:
     def _make_catalog(self) -> list[dict[str, Any]]:
         rows = []
         for kind, (name, tail) in _SERVICES.items():
+            if kind == "network" and not self._cloud.settings.neutron:
+                continue
             endpoints = [
                 {
                     "id": new_hex_id(),

@@ -95,6 +95,8 @@ class Network:
 class FloatingIp:
     address: str
     project_id: str
+    network: Network
+    description: str = ""
     server: Server | None = None
     id: str = field(default_factory=new_id)
     created: datetime = field(default_factory=now)

@@ -84,9 +84,11 @@ class Neutron:
     async def create(self, request: web.Request) -> web.Response:
         asked = (await json_body(request))["floatingip"]
         wanted = asked.get("floating_network_id")
-        if all(network.id != wanted for network in self._cloud.networks if network.external):
+        found = [each for each in self._cloud.networks if each.external and each.id == wanted]
+        if not found:
             raise not_found(f"Network {wanted} could not be found.")
-        floating = self._cloud.new_floating_ip(request[USER].project)
+        kept = asked.get("description", "") if self._cloud.settings.descriptions else ""
+        floating = self._cloud.new_floating_ip(request[USER].project, found[0], kept)
         if asked.get("port_id"):
             self._cloud.attach(floating, self._server(request, asked["port_id"]))
         return web.json_response({"floatingip": self._row(floating)}, status=201)
@@ -124,19 +126,18 @@ class Neutron:
 
     def _row(self, floating: FloatingIp) -> Row:
         server = floating.server
-        network = next(network for network in self._cloud.networks if network.external)
         details = None if server is None else _port_row(server)
         kept = ("admin_state_up", "device_id", "device_owner", "mac_address", "name")
         return {
             "id": floating.id,
             "floating_ip_address": floating.address,
             "fixed_ip_address": server.address if server else None,
-            "floating_network_id": network.id,
+            "floating_network_id": floating.network.id,
             "port_id": server.id if server else None,
             "port_details": details and {k: details[k] for k in (*kept, "network_id", "status")},
             "router_id": "sandbox" if server else None,
             "status": "ACTIVE" if server else "DOWN",
-            "description": "",
+            "description": floating.description,
             "tags": [],
             "revision_number": 1,
             "project_id": floating.project_id,

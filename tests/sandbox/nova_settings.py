@@ -40,3 +40,7 @@ class Settings:
     zones: tuple[str, ...]
     prefix: str
     floating_prefix: str
+    #: off: no neutron, floating addresses by nova alone
+    neutron: bool
+    #: off: neutron is of before Mitaka
+    descriptions: bool

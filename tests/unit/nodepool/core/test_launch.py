@@ -94,17 +94,51 @@ def test_an_ipv6_address_if_preferred_and_there() -> None:
         assert site.take_one(commands.Connect).address == expected
 
 
-def test_a_floating_ip_where_there_is_a_pool() -> None:
-    site = Site(CONFIG.replace("max-servers: 10", "max-servers: 10\n    pool: ext"))
+@pytest.mark.parametrize(("pool", "lists"), [("\n    pool: ext", 1), ("", 3)])
+def test_a_floating_ip_for_a_server_without_a_public_address(pool: str, lists: int) -> None:
+    site = Site(CONFIG.replace("max-servers: 10", f"max-servers: 10{pool}"))
     site.create()
-    site.list(public_v4=None)
-    site.list(public_v4=None)
+    for _ in range(lists):
+        assert site.calls == []
+        site.list(public_v4=None)
     attach = site.take_one(commands.AttachAddress)
     assert attach.server_id == "s-node-1-0"
+    site.list(public_v4=None)
+    assert site.calls == []
     site.tell(events.AddressAttached(KEY, "fip-1", "198.51.100.1"))
     assert site.take_one(commands.Connect).address == "198.51.100.1"
     site.tell(events.StepFailed(KEY, Step.CONNECT, "error.ssh"))
-    assert site.take_one(commands.DeleteServer).floating_ip == "fip-1"
+    delete = site.take_one(commands.DeleteServer)
+    assert (delete.floating_ip, delete.has_unknown) == ("fip-1", False)
+
+
+def test_a_floating_ip_whose_answer_was_lost_is_looked_for() -> None:
+    site = Site()
+    site.create()
+    for _ in range(3):
+        site.list(public_v4=None)
+    site.take_one(commands.AttachAddress)
+    # killed here: the row alone tells that there may be one
+    after = Site(nodes=(site.node,), images=())
+    assert after.take_one(commands.DeleteServer).has_unknown
+
+
+def test_no_floating_ip_is_looked_for_where_none_was_asked_for() -> None:
+    for addresses in ({}, {"public_v4": None, "private_v4": None}):
+        site = Site()
+        site.create()
+        site.list(**addresses)
+        site.person(1, NodeState.DELETE)
+        assert not site.take_one(commands.DeleteServer).has_unknown
+
+
+def test_a_cloud_without_any_floating_ip_fails_the_launch() -> None:
+    site = Site()
+    site.create()
+    for _ in range(3):
+        site.list(public_v4=None)
+    site.tell(events.StepFailed(KEY, Step.ADDRESS, "error.network", "none"))
+    assert failed(site) == "error.network"
 
 
 def failed(site: Site) -> str:
@@ -144,21 +178,21 @@ def test_a_server_that_has_no_address_after_a_while_fails() -> None:
     site = Site()
     site.create()
     for _ in range(30):
-        site.list(public_v4=None)
+        site.list(public_v4=None, private_v4=None)
         assert site.states() == ["building"]
-    site.list(public_v4=None)
+    site.list(public_v4=None, private_v4=None)
     assert failed(site) == "error.network"
-    assert "no pool" in str(site.rows[1].comment)
+    assert "no address at all" in str(site.rows[1].comment)
 
 
 def test_two_more_lists_have_to_show_that_there_is_no_address() -> None:
     site = Site()
     site.create()
-    site.list(public_v4=None)
+    site.list(public_v4=None, private_v4=None)
     site.now += 100
-    site.list(public_v4=None)
+    site.list(public_v4=None, private_v4=None)
     assert site.states() == ["building"]
-    site.list(public_v4=None)
+    site.list(public_v4=None, private_v4=None)
     assert failed(site) == "error.network"
 
 

@@ -465,6 +465,14 @@ def test_a_server_of_ours_without_a_row_goes(key: MachineKey) -> None:
     assert site.states() == ["ready"]
 
 
+def test_a_leaked_server_goes_with_its_floating_ip() -> None:
+    site = ready()
+    owner = Owner("p", MachineKey("node", 77), "ours")
+    site.servers["left"] = Server("left", "ACTIVE", owner=owner, has_floating_ip=True)
+    site.list()
+    assert site.take_one(commands.DeleteServer).has_unknown
+
+
 def test_a_second_server_for_one_machine_is_a_leak() -> None:
     site = ready()
     site.servers["twin"] = Server("twin", "ACTIVE", owner=Owner("p", KEY, "ours"))

@@ -155,7 +155,7 @@ def test_work_goes_elsewhere_while_a_cloud_s_servers_come_to_nothing(step: Step)
             for key in keys:
                 site.tell(events.StepFailed(key, Step.CONNECT, "error.ssh", "no answer"))
         else:
-            site.list(public_v4=None)
+            site.list(public_v4=None, private_v4=None)
         for call in site.take(commands.DeleteServer):
             site.servers.pop(call.server_id, None)
             site.tell(events.ServerGone("p", call.server_id))

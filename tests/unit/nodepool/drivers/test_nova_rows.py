@@ -73,6 +73,7 @@ def entry(address: str, kind: str = "fixed") -> dict[str, str]:
 def test_addresses(addresses: dict[str, Any], expected: tuple[str | None, ...]) -> None:
     server = rows.read_server({"id": "a", "status": "ACTIVE", "addresses": addresses})
     assert (server.public_v4, server.public_v6, server.private_v4) == expected
+    assert server.has_floating_ip is ("5.6.7.8" in expected)
 
 
 def test_a_network_may_be_called_public_by_the_configuration() -> None:
