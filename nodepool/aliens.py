@@ -36,10 +36,10 @@ class Rows:
         }
         return found | {MachineKey("image", each.id): each.machine for each in self.images}
 
-    def is_mine(self, owner: Owner | None) -> bool:
-        if owner is None:
-            return False
-        return owner.nodepool_id == self.own_ids.get(owner.provider, self.nodepool_id)
+    def is_mine(self, owner: Owner, machine: Machine) -> bool:
+        """By the id that the row of the machine was given, if it was written down."""
+        own = machine.mark or self.own_ids.get(owner.provider, self.nodepool_id)
+        return owner.nodepool_id == own
 
 
 def alien_servers(servers: Iterable[Server], rows: Rows) -> list[Server]:
@@ -52,8 +52,10 @@ def alien_servers(servers: Iterable[Server], rows: Rows) -> list[Server]:
 
     def is_being_made(owner: Owner | None) -> bool:
         """It was asked for, and its id is not written down yet."""
-        machine = machines.get(owner.key) if owner and rows.is_mine(owner) else None
-        return machine is not None and machine.presence is Presence.ASKED
+        machine = machines.get(owner.key) if owner else None
+        if owner is None or machine is None or machine.presence is not Presence.ASKED:
+            return False
+        return rows.is_mine(owner, machine)
 
     return [each for each in servers if each.id not in known and not is_being_made(each.owner)]
 
@@ -61,10 +63,11 @@ def alien_servers(servers: Iterable[Server], rows: Rows) -> list[Server]:
 def alien_images(images: Iterable[CloudImage], rows: Rows) -> list[CloudImage]:
     """Only snapshots: the cloud's own images are nobody's business."""
     known = {each.external_id for each in rows.images if each.external_id}
-    asked = {each.id for each in rows.images if each.presence is Presence.ASKED}
+    asked = {each.id: each for each in rows.images if each.presence is Presence.ASKED}
 
     def is_being_made(owner: Owner | None) -> bool:
-        return owner is not None and rows.is_mine(owner) and owner.key.id in asked
+        row = asked.get(owner.key.id) if owner else None
+        return owner is not None and row is not None and rows.is_mine(owner, row.machine)
 
     return [
         each

@@ -62,6 +62,8 @@ class Machine:
     floating_ip: str | None = None
     #: SSH host keys, as in known_hosts: it must show one of them; empty: not known
     host_keys: tuple[str, ...] = ()
+    #: the nodepool id that its server, and what is made for it, carries; None: not written down
+    mark: str | None = None
 
     @property
     def takes_room(self) -> bool:

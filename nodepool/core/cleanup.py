@@ -1,7 +1,8 @@
 """What is too old, what leaked, what a restart left: and nothing foreign.
 
-A server is deleted only if its metadata names this very nodepool and provider, and either its row
-says so or there is no such row any more. Servers without our mark, or with that of another
+Servers that a row names by their id are ours, whatever their metadata says. Any other is deleted
+only if its metadata names this very nodepool and provider: by the id that its row was given, or if
+there is no such row any more by the one of today. Servers without our mark, or with that of another
 nodepool, or of an era that did not write whose they are, are never touched.
 """
 
@@ -100,20 +101,25 @@ def on_listed(state: State, event: events.ServersListed, now: float) -> list[Out
 
 
 def _on_server(state: State, provider: str, server: Server, now: float) -> Outcome:
+    known = state.servers.get(provider, {}).get(server.id)
+    if known is not None:
+        return machines.on_listed(state, known.key, server, now)
     owner = server.owner
     if owner is None or owner != state.owner(provider, owner.key):
         return None
     key = owner.key
     machine = state.find_machine(key)
-    if machine is None or state.provider_of(key) != provider:
+    is_awaited = (
+        machine is not None
+        and state.provider_of(key) == provider
+        and machine.server_id is None
+        and machine.presence is Presence.ASKED
+    )
+    if not is_awaited:
         _delete_leaked(state, provider, server, now)
         return None
-    if machine.server_id is None and machine.presence is Presence.ASKED:
-        machines.on_created(state, events.ServerCreated(key, server.id), now)
-        _push(state, key, now)
-    elif machine.server_id != server.id or machine.presence is Presence.GONE:
-        _delete_leaked(state, provider, server, now)
-        return None
+    machines.on_created(state, events.ServerCreated(key, server.id), now)
+    _push(state, key, now)
     return machines.on_listed(state, key, server, now)
 
 

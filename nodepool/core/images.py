@@ -118,7 +118,7 @@ def start(state: State, provider: str, image: str, now: float) -> None:
         state_at=now,
         hostname=host,
         version=max(int(now), newest + 1),
-        machine=Machine(hostname=host),
+        machine=Machine(hostname=host, mark=state.mark(provider)),
         keypair=None if config.keypair else f"{naming.node_name(host)}-{number}",
     )
     state.save_image(row)

@@ -71,7 +71,7 @@ def start(state: State, plan: LaunchPlan, now: float) -> Node:
         target=plan.target.name,
         state=NodeState.BUILDING,
         state_at=now,
-        machines=tuple(Machine(hostname=host) for host in hosts),
+        machines=tuple(Machine(hostname=host, mark=state.mark(plan.provider)) for host in hosts),
         nodename=naming.node_name(hosts[0]),
         # Taking turns spreads nodes as evenly as chance does, and can be told again.
         az=zones[number % len(zones)] if zones else None,

@@ -282,10 +282,16 @@ class State:
         label = self.find_label(node.label)
         return self.find_recipe(node.provider, label.image) if label else None
 
-    def owner(self, provider: str, key: MachineKey) -> Owner:
+    def mark(self, provider: str) -> str:
+        """The id that new servers there carry."""
         found = self.config.providers.get(provider)
-        own = found.nodepool_id if found and found.nodepool_id else self.nodepool_id
-        return Owner(provider, key, own)
+        return found.nodepool_id if found and found.nodepool_id else self.nodepool_id
+
+    def owner(self, provider: str, key: MachineKey) -> Owner:
+        """With the id that its row says it was given: another may be configured by now."""
+        machine = self.find_machine(key)
+        given = machine.mark if machine and self.provider_of(key) == provider else None
+        return Owner(provider, key, given or self.mark(provider))
 
     def health_of(self, provider: str) -> Health:
         return self.health.setdefault(provider, Health())

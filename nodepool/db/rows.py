@@ -82,6 +82,7 @@ def image_values(image: SnapshotImage) -> dict[str, Any]:
         "server_ip_private": clean(machine.ip_private),
         "server_floating_ip": clean(machine.floating_ip),
         "server_host_keys": write_host_keys(machine.host_keys),
+        "server_mark": clean(machine.mark),
         "presence": image.presence.value,
         "keypair": clean(image.keypair),
         "proven": image.proven,
@@ -128,6 +129,7 @@ def read_image(row: Values) -> SnapshotImage:
             ip=row["server_ip"],
             ip_private=row["server_ip_private"],
             floating_ip=row["server_floating_ip"],
+            mark=row["server_mark"],
             host_keys=_host_keys("snapshot_image", row, "server_host_keys"),
         ),
         external_id=row["external_id"],
@@ -177,6 +179,7 @@ def _machine_values(machine: Machine) -> dict[str, Any]:
         "presence": machine.presence.value,
         "floating_ip": clean(machine.floating_ip),
         "host_keys": write_host_keys(machine.host_keys),
+        "mark": clean(machine.mark),
     }
 
 
@@ -188,6 +191,7 @@ def _read_machine(table: str, row: Values) -> Machine:
         ip=row["ip"],
         ip_private=row["ip_private"],
         floating_ip=row["floating_ip"],
+        mark=row["mark"],
         host_keys=_host_keys(table, row, "host_keys"),
     )
 

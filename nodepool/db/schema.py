@@ -46,10 +46,11 @@ NODE: Final = sa.Table(
     # epoch seconds
     sa.Column("state_time", sa.Integer),
     _text("comment"),
-    # Ours; of the first machine: presence, floating_ip, host_keys.
+    # Ours; of the first machine: presence, floating_ip, host_keys, mark.
     _text("presence"),
     _text("floating_ip"),
     _host_keys("host_keys"),
+    _text("mark"),
     sa.Column("image_id", sa.Integer),
     sa.Column("registered", sa.Boolean),
     sa.Column("job_name", sa.Text),
@@ -75,6 +76,7 @@ SUBNODE: Final = sa.Table(
     _text("presence"),
     _text("floating_ip"),
     _host_keys("host_keys"),
+    _text("mark"),
     **_OPTIONS,
 )
 
@@ -97,6 +99,7 @@ SNAPSHOT_IMAGE: Final = sa.Table(
     _text("server_ip_private"),
     _text("server_floating_ip"),
     _host_keys("server_host_keys"),
+    _text("server_mark"),
     _text("presence"),
     _text("keypair"),
     sa.Column("proven", sa.Boolean),

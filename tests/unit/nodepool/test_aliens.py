@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from nodepool.aliens import Rows, alien_images, alien_servers
 from nodepool.model import (
     CloudImage,
@@ -66,6 +68,20 @@ def test_a_server_whose_id_is_not_written_yet_is_ours() -> None:
         "a second of one row",
         "without a row",
     ]
+
+
+def test_what_was_made_under_another_id_is_ours_by_the_row() -> None:
+    asked = MachineKey("node", 1, 2)
+    row = replace(NODE, machines=(*NODE.machines[:2], replace(NODE.machines[2], mark="before")))
+    image = replace(IMAGES[1], machine=Machine(mark="before"))
+    rows = replace(ROWS, nodes=(row,), images=(image,))
+    listed = [server(each, Owner("one", asked, each)) for each in ("before", "ours")]
+    assert names(alien_servers(listed, rows)) == ["ours"]
+    saved = [
+        CloudImage(each, "SAVING", Owner("one", MachineKey("image", 2), each), is_snapshot=True)
+        for each in ("before", "ours")
+    ]
+    assert [each.id for each in alien_images(saved, rows)] == ["ours"]
 
 
 def test_only_snapshots_are_aliens() -> None:

@@ -12,7 +12,9 @@ from nodepool.db.schema import NODE, SNAPSHOT_IMAGE
 from nodepool.model import Machine, Node, NodeState, Presence, SnapshotImage
 
 KEYS = ("ecdsa-sha2-nistp256 " + "A" * 139 + "=", "ssh-ed25519 " + "B" * 68)
-FIRST = Machine("a.example.org", Presence.EXISTS, "s-1", "192.0.2.1", "10.0.0.1", "f-1", KEYS)
+FIRST = Machine(
+    "a.example.org", Presence.EXISTS, "s-1", "192.0.2.1", "10.0.0.1", "f-1", KEYS, "m-1"
+)
 SECOND = Machine("a-1.example.org", Presence.ASKED)
 FULL = Node(
     *(7, "cloud", "label", "jenkins", NodeState.USED, 1000.0, (FIRST, SECOND)),
