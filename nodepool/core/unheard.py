@@ -123,7 +123,7 @@ def on_listed(state: State, event: events.BuildsListed, now: float) -> None:
     for nodename, builds in groupby(rows, key=lambda each: each.nodename):
         node = lifecycle.find_node(state, nodename)
         if node is not None and _is_as_asked(node, asked.get(node.id)):
-            _tell(state, node, list(builds), now)
+            _tell(state, node, list(builds), asked[node.id].since, now)
     for nodename in sorted(event.unsure):
         node = lifecycle.find_node(state, nodename)
         if node is not None and node.state is NodeState.READY and node.id in asked:
@@ -137,7 +137,7 @@ def _is_as_asked(node: Node, asked: Asked | None) -> bool:
     return asked is not None and (node.state, node.job) == (asked.state, asked.job)
 
 
-def _tell(state: State, node: Node, builds: list[ListedBuild], now: float) -> None:
+def _tell(state: State, node: Node, builds: list[ListedBuild], since: float, now: float) -> None:
     """Builds on one node, the oldest first."""
     if node.state is NodeState.USED and builds[-1].building and node.job is not None:
         return  # it is the one that was heard of
@@ -145,6 +145,16 @@ def _tell(state: State, node: Node, builds: list[ListedBuild], now: float) -> No
         state.observer.event_made_up(node, "a build runs on it, as its target lists")
         lifecycle.on_build_started(state, builds[-1].started, now)
         return
+    if builds[-1].status is None and node.state is NodeState.USED:
+        # Its result comes a moment after its end. The surveys wait, but not for ever.
+        want(state, node, since)
+        return
     state.observer.event_made_up(node, "a build is over, as its target lists")
     for build in builds:
-        lifecycle.on_build_finalized(state, build.finalized, now)
+        if build.status is not None:
+            lifecycle.on_build_finalized(state, build.finalized, now)
+        elif state.nodes[node.id].state in _FRESH:
+            # An unknown result is nothing to hold a node for.
+            if not build.offline_wanted:
+                offline.set_offline(state, node, now)
+            lifecycle.done(state, node, build.job, now)

@@ -38,7 +38,7 @@ class Builds(Protocol):
 class _Walk:
     target: Builds
     wanted: dict[str, WantedBuilds]
-    pages: int = MOST_PAGES
+    pages: int
     found: list[tuple[JobRow, BuildRow]] = field(default_factory=list)
     #: epoch seconds: of those who want any job's builds, all that began later are known
     reached: float = -inf
@@ -74,10 +74,10 @@ class _Walk:
 
 
 def find_builds(
-    target: Builds, wanted: Iterable[WantedBuilds]
+    target: Builds, wanted: Iterable[WantedBuilds], *, pages: int = MOST_PAGES
 ) -> tuple[tuple[ListedBuild, ...], frozenset[str]]:
     """Builds on the wanted nodes; and those nodes that may have had more of them."""
-    walk = _Walk(target, {each.nodename: each for each in wanted})
+    walk = _Walk(target, {each.nodename: each for each in wanted}, pages)
     rows = walk.wanted.values()
     since = min((each.since for each in rows if each.job is None), default=inf)
     # The newest first: where the walk has to end early, as much as can be is known.

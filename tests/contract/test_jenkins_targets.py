@@ -9,7 +9,9 @@ import pytest
 
 from nodepool.config.values import JenkinsConfig, TargetConfig
 from nodepool.core import commands, events
+from nodepool.core.commands import WantedBuilds
 from nodepool.core.events import Computer, Step
+from nodepool.drivers import target_builds
 from nodepool.drivers.jenkins import TargetEdge
 from nodepool.drivers.target_jenkins import TargetJenkins
 from tests.contract.jenkins_site import JenkinsSite, Row, wait_for
@@ -25,9 +27,13 @@ NODE = node_of()
 NAME = NODE.nodename
 
 
+def jenkins_site_config(jenkins_site: JenkinsSite) -> JenkinsConfig:
+    return JenkinsConfig(jenkins_site.jenkins.url, "nodepool", Secret("a-token"))
+
+
 @pytest.fixture
 def config(jenkins_site: JenkinsSite) -> JenkinsConfig:
-    return JenkinsConfig(jenkins_site.jenkins.url, "nodepool", Secret("a-token"))
+    return jenkins_site_config(jenkins_site)
 
 
 @pytest.fixture
@@ -128,6 +134,74 @@ def test_a_name_that_no_node_can_have(
     assert "'/' is an unsafe character" in event.text
     edge.submit(unregister(renamed(NODE, "a/b")))
     assert inbox.next() == events.Unregistered(NODE.id)
+
+
+def test_which_builds_ran_on_a_node(
+    edge: TargetEdge, inbox: Inbox, jenkins_site: JenkinsSite
+) -> None:
+    """One answer from three masters: of a build that is over, and of one that runs."""
+    declared = [Parameter("ZUUL_UUID"), Parameter("ZUUL_BRANCH")]
+    node = jenkins_site.node("listed")
+    fails = jenkins_site.job("exit 1", labels="listed", quiet_seconds=0, parameters=declared)
+    runs = jenkins_site.job("sleep 60", labels="listed", quiet_seconds=0, parameters=declared)
+    jenkins_site.job("true", labels="listed")  # never built
+    uuid = jenkins_site.submitted(fails, ZUUL_BRANCH="stable/x")
+    row = jenkins_site.finished(fails, uuid)
+    running = jenkins_site.submitted(runs)
+    jenkins_site.running(runs, running)
+    start = row["timestamp"] / 1000
+    wanted = (WantedBuilds(node, start), WantedBuilds("none such", 0.0))
+    edge.submit(commands.ReadBuilds("main", wanted))
+    event = inbox.next()
+    assert isinstance(event, events.BuildsListed)
+    assert event.unsure == frozenset()
+    over, under_way = sorted(event.builds, key=lambda build: build.started_at)
+    assert (over.nodename, over.job, over.number, over.started_at) == (node, fails, 1, start)
+    assert (over.building, over.status, over.branch) == (False, "FAILURE", "stable/x")
+    assert over.seconds == row["duration"] / 1000
+    assert (under_way.job, under_way.building, under_way.status) == (runs, True, None)
+    assert not over.offline_wanted
+    jenkins_site.post(f"job/{runs}/1/stop")
+    jenkins_site.finished(runs, running)
+
+
+def test_builds_of_one_job_page_by_page(
+    edge: TargetEdge, inbox: Inbox, jenkins_site: JenkinsSite, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where the master knows ranges; the others tell all at once, and say so by an error."""
+    monkeypatch.setattr(target_builds, "PAGE", 2)
+    node = jenkins_site.node("paged")
+    job = jenkins_site.job("true", labels="paged", quiet_seconds=0)
+    starts = []
+    for _ in range(5):
+        uuid = jenkins_site.submitted(job)
+        starts.append(jenkins_site.finished(job, uuid)["timestamp"] / 1000)
+    for since, numbers in ((0.0, [1, 2, 3, 4, 5]), (starts[3], [4, 5]), (starts[4] + 1, [])):
+        edge.submit(commands.ReadBuilds("main", (WantedBuilds(node, since, job),)))
+        event = inbox.next()
+        assert isinstance(event, events.BuildsListed)
+        assert (sorted(each.number for each in event.builds), event.unsure) == (
+            numbers,
+            frozenset(),
+        )
+
+
+def test_a_node_is_set_offline_under_its_build(
+    edge: TargetEdge, inbox: Inbox, jenkins_site: JenkinsSite
+) -> None:
+    """The build goes on, the next one waits; a second call does not turn it back."""
+    node = jenkins_site.node("spent")
+    job = jenkins_site.job("sleep 3", labels="spent", quiet_seconds=0)
+    first = jenkins_site.submitted(job)
+    jenkins_site.running(job, first)
+    second = jenkins_site.submitted(job)
+    for _ in range(2):
+        edge.submit(commands.SetNodeOffline(9, "main", node))
+        assert inbox.next() == events.NodeSetOffline(9)
+    found = TargetJenkins("main", jenkins_site_config(jenkins_site)).survey()[node]
+    assert found == Computer(idle=False, offline=True, spent=True)
+    assert jenkins_site.finished(job, first)["result"] == "SUCCESS"
+    jenkins_site.cancel(jenkins_site.queued(job, second, "offline"))
 
 
 def test_what_the_computers_do_and_whether_it_takes_more(

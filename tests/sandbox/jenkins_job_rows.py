@@ -51,6 +51,8 @@ class JobRows:
         self.url = url
         self._master = master
         self._modern = master.modern
+        #: builds that `builds` shows; Hudson 2.2.1 shows all
+        self._most = 100 if master.modern else None
         self._job_table = self._job_properties()
         self._build_table = self._build_properties()
         self._item_table = self._item_properties()
@@ -68,7 +70,7 @@ class JobRows:
             "name": prop(lambda j: j.short_name, ALWAYS),
             "url": prop(lambda j: self.url + job_path(j.name), ALWAYS),
             "buildable": prop(lambda j: not j.disabled),
-            "builds": prop(lambda j: [self.build(b) for b in list(j.newest_first())[:100]]),
+            "builds": prop(lambda j: [self.build(b) for b in list(j.newest_first())[: self._most]]),
             "color": prop(_color, 2),
             "firstBuild": self._build_link(lambda b: True, oldest=True),
             "healthReport": prop(_health),

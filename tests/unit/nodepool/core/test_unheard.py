@@ -211,6 +211,14 @@ def test_its_failure_holds_the_node() -> None:
     assert (site.rows[1].state, site.rows[1].job) == (NodeState.HOLD, "job")
 
 
+def test_one_without_a_result_holds_nothing() -> None:
+    site = adopted(holds={"job": 1})
+    listed(site, build(None))
+    assert site.rows[1].state is NodeState.USED
+    assert site.rows[1].delete_at is not None
+    assert len(site.take(commands.SetNodeOffline)) == 1
+
+
 def test_one_that_runs_uses_its_node() -> None:
     site = adopted()
     listed(site, RUNS)
@@ -273,6 +281,18 @@ def test_a_build_that_was_heard_of_is_no_news() -> None:
 def test_a_build_that_ended_meanwhile_has_its_own_result() -> None:
     site = adopted(USED, holds={"job": 1})
     survey(site, 0)
+    assert asked(site) == [WantedBuilds(NAME, 800.0 - MARGIN, "job")]
+    listed(site, build("FAILURE"))
+    assert site.rows[1].state is NodeState.HOLD
+
+
+def test_a_result_that_is_not_there_yet_is_asked_for_again() -> None:
+    site = adopted(USED, holds={"job": 1})
+    survey(site, 0)
+    assert asked(site)
+    listed(site, build(None))
+    assert site.rows[1].is_busy
+    site.wait(2)
     assert asked(site) == [WantedBuilds(NAME, 800.0 - MARGIN, "job")]
     listed(site, build("FAILURE"))
     assert site.rows[1].state is NodeState.HOLD
