@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from nodepool.core import (
+    blame,
     cleanup,
     events,
     images,
@@ -20,6 +21,7 @@ from nodepool.core import (
 from nodepool.core.build_events import BuildFinalized, BuildStarted
 from nodepool.core.events import Step
 from nodepool.core.machines import Failed, Outcome, Up
+from nodepool.core.pauses import Place
 from nodepool.core.state import State
 from nodepool.model import MachineKey, NodeState
 
@@ -39,7 +41,8 @@ def _started(state: State, event: events.Started, now: float) -> None:
 
 
 def _config_loaded(state: State, event: events.ConfigLoaded, now: float) -> None:
-    state.config = event.config
+    former, state.config = state.config, event.config
+    blame.config_changed(state, former)
     for health in state.health.values():
         health.start_anew()
     state.replan = state.check_images = True
@@ -81,6 +84,8 @@ def _target_checked(state: State, event: events.TargetChecked, now: float) -> No
     offline = state.offline
     if event.online is (event.target in offline):
         (offline.discard if event.online else offline.add)(event.target)
+        if event.online:
+            blame.target_came_back(state, event.target)
         state.replan = True
 
 
@@ -265,7 +270,7 @@ def _image_part_is_due(state: State, image_id: int, now: float) -> None:
     removal.push_image(state, image_id, now)
 
 
-def _pause_is_over(state: State, provider: str, now: float) -> None:
+def _pause_is_over(state: State, place: str | Place, now: float) -> None:
     state.replan = True
 
 

@@ -17,9 +17,9 @@ from nodepool.model import Fault, MachineKey
 FIRST_PAUSE, LONGEST_PAUSE = 5.0, 600.0
 #: creates under way at once: what goes wrong with one goes wrong with all that follow it
 MAX_UNDER_WAY = 50
-#: servers in a row that may fail at a step: any cloud has one that does now and then
+#: failures in a row at a step that mean nothing: any cloud has a server that fails now and then
 MAX_FAILURES = 2
-#: of pauses for what may be the fault of one image or key, though it works elsewhere
+#: of pauses for what may work elsewhere, or with another image, key or script
 LONGEST_DOUBT = 120.0
 
 
@@ -29,17 +29,53 @@ def back_off(attempt: int, first: float, longest: float) -> float:
 
 
 @dataclass(slots=True)
-class Health:
-    """Of one provider; in memory only."""
+class Stalls:
+    """Failures in a row at one step, and the pauses for them."""
 
-    refusals: int = 0
-    blocked_until: float = 0.0
-    #: servers that failed at a step since one got past it; the pauses for that, and the step
+    #: what failed at a step since something got past it; the pauses for that, and the step
     failures: Counter[Step] = field(default_factory=Counter)
     stalls: int = 0
     stalled_at: Step = Step.BOOT
-    #: the end of the last one, and of the time given to the create that followed it
+    #: the end of the last one
     stalled_until: float = 0.0
+
+    def went_wrong(self, step: Step, now: float) -> float:
+        """The pause in seconds, or 0."""
+        self.failures[step] += 1
+        if self.failures[step] <= MAX_FAILURES or now < self.stalled_until:
+            return 0.0  # or asked for before the pause began
+        self.stalls += 1
+        self.stalled_at = step
+        pause = self._stall()
+        self.stalled_until = now + pause
+        return pause
+
+    def went_well(self, step: Step) -> bool:
+        """Something got past the step; whether that ends a pause."""
+        self.failures[step] = 0
+        if not self.stalls or self.stalled_at is not step:
+            return False
+        self.start_anew()
+        return True
+
+    def start_anew(self) -> None:
+        """What made things fail may have been mended."""
+        self.failures.clear()
+        self.stalls = 0
+        self.stalled_until = 0.0
+
+    def _stall(self) -> float:
+        longest = LONGEST_PAUSE if self.stalled_at is Step.BOOT else LONGEST_DOUBT
+        return back_off(self.stalls, FIRST_PAUSE, longest)
+
+
+@dataclass(slots=True)
+class Health(Stalls):
+    """Of one provider, whose servers may fail at BOOT, ADDRESS or CONNECT; in memory only."""
+
+    refusals: int = 0
+    blocked_until: float = 0.0
+    #: the end of the time given to the create that followed the last stall
     trial_until: float = 0.0
     #: creates that are not answered
     under_way: set[MachineKey] = field(default_factory=set)
@@ -97,34 +133,9 @@ class Health:
         self.blocked_until = now + pause
         return pause
 
-    def went_wrong(self, step: Step, now: float) -> float:
-        """A server did, at BOOT, ADDRESS or CONNECT; the pause in seconds, or 0."""
-        self.failures[step] += 1
-        if self.failures[step] <= MAX_FAILURES or now < self.stalled_until:
-            return 0.0  # or asked for before the pause began
-        self.stalls += 1
-        self.stalled_at = step
-        pause = self._stall()
-        self.stalled_until = now + pause
-        return pause
-
-    def went_well(self, step: Step) -> bool:
-        """A server got past the step; whether that ends a pause."""
-        self.failures[step] = 0
-        if not self.stalls or self.stalled_at is not step:
-            return False
-        self.start_anew()
-        return True
-
     def start_anew(self) -> None:
-        """What made servers fail may have been mended."""
-        self.failures.clear()
-        self.stalls = 0
-        self.stalled_until = self.trial_until = 0.0
-
-    def _stall(self) -> float:
-        longest = LONGEST_PAUSE if self.stalled_at is Step.BOOT else LONGEST_DOUBT
-        return back_off(self.stalls, FIRST_PAUSE, longest)
+        Stalls.start_anew(self)
+        self.trial_until = 0.0
 
     def freed(self, deleted_at: float | None) -> bool:
         """A server that took room is gone; `deleted_at`: when that was asked for, None: never.

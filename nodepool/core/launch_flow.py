@@ -18,7 +18,7 @@ from dataclasses import dataclass, replace
 
 from nodepool import naming
 from nodepool.config.values import LabelConfig, TargetConfig
-from nodepool.core import machines, removal
+from nodepool.core import blame, machines, removal
 from nodepool.core.commands import (
     AssignNode,
     CreateServer,
@@ -29,6 +29,7 @@ from nodepool.core.commands import (
     StartTestJob,
 )
 from nodepool.core.events import Step
+from nodepool.core.pauses import places_of
 from nodepool.core.state import Launch, State
 from nodepool.model import Machine, MachineKey, Node, NodeState, SnapshotImage
 
@@ -79,6 +80,10 @@ def start(state: State, plan: LaunchPlan, now: float) -> Node:
     )
     state.save_node(node)
     state.launches[number] = Launch(now)
+    for place in places_of(plan.label.name, plan.provider, plan.target.name):
+        pause = state.pauses.get(place)
+        if pause is not None and pause.stalls:
+            pause.trial = number
     for index, host in enumerate(hosts):
         key = MachineKey("node", number, index)
         command = CreateServer(
@@ -105,6 +110,7 @@ def machine_up(state: State, key: MachineKey, seconds: float, now: float) -> Non
         launch.reached_at = now
     if any(MachineKey("node", key.id, index) in state.boots for index in range(len(node.machines))):
         return
+    blame.step_done(state, node, Step.CONNECT)
     recipe, label = state.recipe_of(node), state.find_label(node.label)
     if recipe is None or label is None:
         fail(state, node.id, Step.PREPARE, "error.unknown", "the label left the configuration", now)
@@ -121,6 +127,7 @@ def on_prepared(state: State, node_id: int, now: float) -> None:
     node, launch = state.nodes.get(node_id), state.launches.get(node_id)
     if node is None or launch is None or launch.step is not Step.PREPARE:
         return
+    blame.step_done(state, node, Step.PREPARE)
     target, recipe = state.find_target(node.target), state.recipe_of(node)
     if target is None or recipe is None:
         fail(state, node_id, Step.PREPARE, "error.unknown", "its target or label is gone", now)
@@ -144,6 +151,7 @@ def on_registered(state: State, node_id: int, now: float) -> None:
     if node.state is NodeState.DELETE:
         removal.push_node(state, node_id, now)
     elif launch is not None and launch.step is Step.REGISTER:
+        blame.step_done(state, node, Step.REGISTER)
         target = state.find_target(node.target)
         if target is None:
             fail(state, node_id, Step.REGISTER, "error.unknown", "its target is gone", now)
@@ -168,6 +176,7 @@ def on_test_passed(state: State, node: Node, now: float) -> None:
         if launch.tested:
             return
         launch.tested = True
+    blame.step_done(state, node, Step.TEST)
     state.call(RelabelNode(node))
 
 
@@ -207,6 +216,8 @@ def finish(state: State, node: Node, now: float) -> None:
         state.save_node(node.with_state(NodeState.READY, now))
     if launch is not None:
         state.observer.launch_ended(node, "ready", launch.seconds(now), "")
+        blame.step_done(state, node, Step.REGISTER)
+        blame.step_done(state, node, Step.ASSIGN)
     image = state.images.get(node.image_id or 0)
     if image is not None and not image.proven:
         state.save_image(replace(image, proven=True, failures=0))
@@ -222,9 +233,10 @@ def fail(state: State, node_id: int, step: Step, stat_key: str, text: str, now: 
         if boot is not None:
             state.observer.subnode_launched(node, index, stat_key, now - boot.started_at)
     state.observer.launch_ended(node, stat_key, launch.seconds(now), text)
-    image = state.images.get(node.image_id or 0)
-    if image is not None and not image.proven and step in _OF_THE_IMAGE:
-        state.save_image(replace(image, failures=image.failures + 1))
+    if step is Step.CONNECT:
+        blame.step_failed(state, node, step, text, now)
+    if step in _OF_THE_IMAGE:
+        blame.image_failed(state, node)
     comment = f"Launch failed: {text or stat_key}"[:255]
     removal.remove_node(state, node, now, comment)
 
@@ -237,7 +249,9 @@ def on_step_failed(
         state.registering.discard(node_id)
         removal.push_node(state, node_id, now)
     launch = state.launches.get(node_id)
-    if launch is not None and launch.step is step:
+    node = state.nodes.get(node_id)
+    if node is not None and launch is not None and launch.step is step:
+        blame.step_failed(state, node, step, text or stat_key, now)
         fail(state, node_id, step, stat_key, text, now)
 
 
@@ -247,6 +261,7 @@ def on_deadline(state: State, node_id: int, now: float) -> None:
         return
     state.registering.discard(node_id)
     text = f"took too long at step {launch.step.value}"
+    blame.step_failed(state, state.nodes[node_id], launch.step, text, now)
     fail(state, node_id, launch.step, "error.unknown", text, now)
 
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from nodepool.core import events, launch_flow, machines, offline, removal
+from nodepool.core import blame, events, launch_flow, machines, offline, removal
 from nodepool.core.build_events import BuildFinalized, BuildStarted
 from nodepool.core.state import State
 from nodepool.model import BuildResult, MachineKey, Node, NodeState
@@ -85,6 +85,7 @@ def on_build_finalized(state: State, event: BuildFinalized, now: float) -> None:
         if event.status == BuildResult.SUCCESS:
             launch_flow.on_test_passed(state, node, now)
             return
+        blame.test_failed(state, node, f"{event.job} ended with {event.status}", now)
     elif _is_to_be_held(state, event):
         comment = f"Automatically held after failing {event.job}"[:255]
         held = replace(node.with_state(NodeState.HOLD, now, comment), job=event.job)

@@ -1,5 +1,7 @@
 """Planner: configuration, nodes and demand -> the launches to begin now.
 
+Where launches fail (pauses.py) none go, and then one alone: such trials are granted first.
+
 Work that waits comes first; nodes to keep warm get what is left, so that min-ready never starves
 work and never goes without while there is room. What rounding leaves over is given to whoever
 still lacks, longest waiter first: nobody waits while there is room for what they wait for.
@@ -8,10 +10,12 @@ still lacks, longest waiter first: nobody waits while there is room for what the
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from nodepool.core.allocation import Grant, History, Request, allocate
 from nodepool.core.demand import Deficit, find_deficit
 from nodepool.core.launch_flow import LaunchPlan
+from nodepool.core.pauses import Place, Standing, places_of
 from nodepool.core.state import State
 from nodepool.model import SnapshotImage
 
@@ -31,7 +35,8 @@ def plan(state: State, now: float) -> list[LaunchPlan]:
     launches: list[LaunchPlan] = []
     taken: dict[tuple[str, str], int] = {}
     work = {label: deficit.work for label, deficit in deficits.items()}
-    grants = _share(state, work, room, images, taken, state.work_history)
+    pauses = Pauses(state, now)
+    grants = _share(state, pauses, work, room, images, taken, state.work_history)
     for grant in grants:
         work[grant.label] -= grant.amount
     warm = {
@@ -39,7 +44,7 @@ def plan(state: State, now: float) -> list[LaunchPlan]:
         label: deficit.warm if work[label] <= 0 else 0
         for label, deficit in deficits.items()
     }
-    grants += _share(state, warm, room, images, taken, state.warm_history)
+    grants += _share(state, pauses, warm, room, images, taken, state.warm_history)
     for grant in grants:
         label = state.config.labels[grant.label]
         image = images[grant.label, grant.provider]
@@ -97,8 +102,40 @@ def _images(
     return found
 
 
+class Pauses:
+    """Where a round's launches may go."""
+
+    def __init__(self, state: State, now: float) -> None:
+        self._standings = {
+            place: pause.standing(now, state.launches)
+            for place, pause in state.pauses.items()
+            if pause.stalls
+        }
+
+    def __bool__(self) -> bool:
+        return bool(self._standings)
+
+    def provider(self, label: str, provider: str) -> Standing:
+        return self._standings.get(Place(label, provider=provider), Standing.OPEN)
+
+    def target(self, label: str, target: str) -> Standing:
+        places = (Place(target=target), Place(label, target=target))
+        found = [self._standings.get(place, Standing.OPEN) for place in places]
+        return next(
+            (each for each in (Standing.SHUT, Standing.DUE) if each in found), Standing.OPEN
+        )
+
+    def tried(self, grant: Grant) -> None:
+        """Its launch goes alone."""
+        for target, _ in grant.targets:
+            for place in places_of(grant.label, grant.provider, target):
+                if self._standings.get(place) is Standing.DUE:
+                    self._standings[place] = Standing.SHUT
+
+
 def _share(
     state: State,
+    pauses: Pauses,
     wanted: Mapping[str, int],
     room: dict[str, int],
     images: Images,
@@ -106,7 +143,8 @@ def _share(
     history: History,
 ) -> list[Grant]:
     """Grants of one round; takes them out of `room`."""
-    requests = []
+    requests: list[Request] = []
+    trials: list[Grant] = []
     for name, amount in wanted.items():
         label = state.config.labels[name]
         targets = {
@@ -115,15 +153,65 @@ def _share(
             if target not in state.offline and (label.targets is None or target in label.targets)
         }
         able = [p for p in label.providers if (name, p) in images]
-        if amount > 0 and targets and able:
-            requests.append(Request(name, amount, able, targets, label.machines))
+        request = Request(name, amount, able, targets, label.machines)
+        if pauses and amount > 0:
+            tried = _try(request, pauses, room, taken)
+            trials += tried
+            request = _open_part(request, pauses, tried)
+        if request.amount > 0 and request.targets and request.providers:
+            requests.append(request)
     if not requests or not any(room.get(p, 0) > 0 for each in requests for p in each.providers):
-        return []
+        return trials
     grants = allocate(room, requests, history)
     _take(grants, requests, room, taken)
     grants += _give_the_rest(requests, grants, room, history, taken)
     history.close_round(requests, grants)
-    return grants
+    return trials + grants
+
+
+def _try(
+    request: Request, pauses: Pauses, room: dict[str, int], taken: dict[tuple[str, str], int]
+) -> list[Grant]:
+    """One node for whatever is due: in a place that is open otherwise, if there is one."""
+    label, found = request.label, list[Grant]()
+    places = [
+        (target, provider)
+        for target in sorted(request.targets, key=lambda each: request.targets[each])
+        for provider in sorted(request.providers, key=lambda each: -room.get(each, 0))
+    ]
+    for dues in (1, 2):
+        for target, provider in places:
+            standings = (pauses.target(label, target), pauses.provider(label, provider))
+            if (
+                Standing.SHUT not in standings
+                and standings.count(Standing.DUE) == dues
+                and room.get(provider, 0) >= request.machines
+                and len(found) < request.amount
+            ):
+                grant = Grant(provider, label, 1, ((target, 1),))
+                pauses.tried(grant)
+                _take([grant], [request], room, taken)
+                found.append(grant)
+    return found
+
+
+def _open_part(request: Request, pauses: Pauses, trials: list[Grant]) -> Request:
+    """What is left of it, without the places that are paused."""
+    targets = _counted(request.targets, trials)
+    return replace(
+        request,
+        amount=request.amount - len(trials),
+        providers=[
+            each
+            for each in request.providers
+            if pauses.provider(request.label, each) is Standing.OPEN
+        ],
+        targets={
+            name: count
+            for name, count in targets.items()
+            if pauses.target(request.label, name) is Standing.OPEN
+        },
+    )
 
 
 def _give_the_rest(

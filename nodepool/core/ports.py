@@ -11,6 +11,7 @@ from typing import Protocol
 
 from nodepool.core.commands import Call, Row
 from nodepool.core.events import Event, Step
+from nodepool.core.pauses import Place
 from nodepool.model import Node, NodeState, SnapshotImage
 
 
@@ -124,4 +125,13 @@ class Observer(Protocol):
 
     def provider_refused(self, provider: str, text: str, pause: float) -> None:
         """It said no, or its servers go to ERROR: no more creates there for `pause` seconds."""
+        ...
+
+    def launches_paused(self, place: Place, text: str, pause: float) -> None:
+        """They fail there, one after the other: none for `pause` seconds, and then one at a time.
+        Told again for each pause that follows."""
+        ...
+
+    def launches_resumed(self, place: Place) -> None:
+        """One went well, or another configuration may have mended it."""
         ...

@@ -33,6 +33,7 @@ from nodepool.core.commands import (
 from nodepool.core.demand import Demand
 from nodepool.core.events import Step
 from nodepool.core.health import Health
+from nodepool.core.pauses import Pause, Place
 from nodepool.core.ports import EVERYTHING, Numbers, Observer, Switches
 from nodepool.core.timers import Timers
 from nodepool.model import Machine, MachineKey, Node, NodeState, Owner, Presence, SnapshotImage
@@ -131,6 +132,8 @@ class State:
     warm_history: History = field(default_factory=History)
     timers: Timers = field(default_factory=Timers)
     health: dict[str, Health] = field(default_factory=dict)
+    #: of launches that fail for no fault of the cloud's (blame.py)
+    pauses: dict[Place, Pause] = field(default_factory=dict)
     #: targets that take no nodes now
     offline: set[str] = field(default_factory=set)
     holds: Mapping[str, int] = field(default_factory=dict)

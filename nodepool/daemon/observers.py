@@ -6,6 +6,7 @@ import logging
 from typing import Final
 
 from nodepool.core.events import Step
+from nodepool.core.pauses import Place
 from nodepool.core.ports import Observer
 from nodepool.model import Node, NodeState, SnapshotImage
 from zuul.lib.watching import fan_out, hooks_of, say
@@ -65,6 +66,12 @@ class SilentObserver:
         pass
 
     def provider_refused(self, provider: str, text: str, pause: float) -> None:
+        pass
+
+    def launches_paused(self, place: Place, text: str, pause: float) -> None:
+        pass
+
+    def launches_resumed(self, place: Place) -> None:
         pass
 
 
@@ -176,6 +183,17 @@ class LogObserver:
     def provider_refused(self, provider: str, text: str, pause: float) -> None:
         about = {"provider": provider, "pause": round(pause, 1), "reason": text or None}
         say(PROVIDERS, logging.WARNING, "provider_refused", "No creates for a while", **about)
+
+    def launches_paused(self, place: Place, text: str, pause: float) -> None:
+        about = {**_where(place), "pause": round(pause, 1), "reason": text}
+        say(LAUNCHER, logging.WARNING, "launches_paused", "No launches for a while", **about)
+
+    def launches_resumed(self, place: Place) -> None:
+        say(LAUNCHER, logging.INFO, "launches_resumed", "Launches go on", **_where(place))
+
+
+def _where(place: Place) -> dict[str, object]:
+    return {"label": place.label, "provider": place.provider, "target": place.target}
 
 
 def _about(node: Node) -> dict[str, object]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib
 import inspect
+import operator
 import sys
 import textwrap
 from collections.abc import Iterator
@@ -131,6 +132,12 @@ MUTATIONS = (
         "pass",
     ),
     Mutation(
+        "a launch that goes alone is waited for when it is no more",
+        "pauses:Pause.standing",
+        "self.trial in launches",
+        "self.trial is not None",
+    ),
+    Mutation(
         "subnodes are not counted",
         "allocation:_grant",
         "return count * each.request.machines",
@@ -170,7 +177,7 @@ def find_seed(mutation: Mutation) -> int | None:
 def applied(mutation: Mutation) -> Iterator[None]:
     module_name, _, path = mutation.where.partition(":")
     module = importlib.import_module(f"nodepool.core.{module_name}")
-    function: Any = getattr(module, path)
+    function: Any = operator.attrgetter(path)(module)
     source = textwrap.dedent(inspect.getsource(function))
     assert source.count(mutation.old) == 1, f"{mutation.where} has no {mutation.old!r}"
     scope: dict[str, Any] = {}
@@ -178,7 +185,7 @@ def applied(mutation: Mutation) -> Iterator[None]:
     code = compile("from __future__ import annotations\n" + broken, f"<{mutation.name}>", "exec")
     exec(code, module.__dict__, scope)
     kept = function.__code__
-    function.__code__ = scope[path].__code__
+    function.__code__ = scope[path.rpartition(".")[2]].__code__
     try:
         yield
     finally:

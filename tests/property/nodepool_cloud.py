@@ -202,6 +202,8 @@ class Jenkins:
 
     computers: dict[str, Computer] = field(default_factory=dict)
     down_until: float = 0.0
+    #: it answers, and adds no node
+    refuses_until: float = 0.0
     #: every build that ever ran, the oldest first
     builds: list[Build] = field(default_factory=list)
     #: how far its clock is ahead

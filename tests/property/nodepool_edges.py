@@ -154,7 +154,8 @@ class Edges(Builds):
     def register(self, node: Node, label: str | None) -> None:
         jenkins = self.jenkins[node.target]
         key = MachineKey("node", node.id)
-        fails = self.now < jenkins.down_until or self.lucky(self.faults.jenkins)
+        refuses = self.now < max(jenkins.down_until, jenkins.refuses_until)
+        fails = refuses or self.lucky(self.faults.jenkins)
         if not fails or self.chance.random() < 0.5:
             server_id = node.machines[0].server_id
             assert server_id is not None
@@ -232,6 +233,8 @@ class Edges(Builds):
         for jenkins in self.jenkins.values():
             if self.lucky(self.faults.jenkins / 10):
                 jenkins.down_until = self.now + self.chance.uniform(60, 1200)
+            elif self.lucky(self.faults.jenkins / 10):
+                jenkins.refuses_until = self.now + self.chance.uniform(60, 1200)
         if not self.alive() or not self.accidents:
             return
         if self.nodes and self.lucky(0.06):

@@ -20,6 +20,7 @@ from nodepool.core import commands, events
 from nodepool.core.build_events import BuildFinalized, BuildStarted
 from nodepool.core.census import take_census
 from nodepool.core.events import Event
+from nodepool.core.pauses import Place
 from nodepool.core.pool import Pool
 from nodepool.model import MachineKey, Node, NodeState, Owner, Presence, SnapshotImage
 from tests.property.nodepool_cloud import DEAF, NONE, Build, Cloud, Faults, Jenkins
@@ -207,19 +208,36 @@ class World(Edges):
         self.expect_nobody_waits()
 
     def expect_nobody_waits(self) -> None:
-        """No label lacks a node that some provider has room for."""
+        """No label lacks a node that some provider has room for, and some target takes: where
+        launches failed one goes alone."""
         from nodepool.core import planner
 
         state = self.pool._state
         if state.offline >= set(self.config.targets):
             return
         room = planner._room(state, self.now)
+        targets = [name for name in self.config.targets if name not in state.offline]
         for name, deficit in planner._deficits(state).items():
             label = self.config.labels[name]
             for provider in label.providers:
                 fits = room.get(provider, 0) >= label.machines
+                shut = self.is_shut(Place(name, provider=provider)) or all(
+                    self.is_shut(Place(target=target)) or self.is_shut(Place(name, target=target))
+                    for target in targets
+                )
                 image = state.current_image(provider, label.image)
-                assert not (fits and image and deficit.work), f"{name} waits, {provider} has room"
+                waits = fits and not shut and image and deficit.work
+                assert not waits, f"{name} waits, {provider} has room"
+
+    def is_shut(self, place: Place) -> bool:
+        """A launch there just failed, or one goes alone."""
+        state = self.pool._state
+        pause = state.pauses.get(place)
+        return (
+            pause is not None
+            and pause.stalls > 0
+            and (self.now < pause.stalled_until or pause.trial in state.launches)
+        )
 
     def drain(self) -> None:
         """No accidents and no work any more: all has to go."""
@@ -229,7 +247,7 @@ class World(Edges):
             for server in cloud.servers.values():
                 server.deletable_at = 0.0
         for jenkins in self.jenkins.values():
-            jenkins.down_until = 0.0
+            jenkins.down_until = jenkins.refuses_until = 0.0
         self.jobs = dict.fromkeys(self.jobs, 0)
         self.run(2000)
         labels = {n: replace(label, min_ready=0) for n, label in self.config.labels.items()}

@@ -39,6 +39,8 @@ def test_worlds_are_not_idle() -> None:
         "event_passed_over",
         "server_leaked",
         "provider_refused",
+        "launches_paused",
+        "launches_resumed",
         "image_ended",
     } <= told
 

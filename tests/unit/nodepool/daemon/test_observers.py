@@ -8,6 +8,7 @@ import pytest
 
 from nodepool.config import parse_config
 from nodepool.core.events import Step
+from nodepool.core.pauses import Place
 from nodepool.core.ports import Observer
 from nodepool.daemon.node_stats import StatsObserver
 from nodepool.daemon.observers import HOOKS, LogObserver, Observers, SilentObserver
@@ -60,6 +61,8 @@ TOLD = [
     ("image_forgotten", (IMAGE,), "nodepool.ImageUpdater", "WARNING"),
     ("server_leaked", ("p", "s-9", "name"), "nodepool.InstanceDeleter", "WARNING"),
     ("provider_refused", ("p", "quota", 5.0), "nodepool.ProviderManager", "WARNING"),
+    ("launches_paused", (Place(target="t"), "500", 5.0), "nodepool.NodeLauncher", "WARNING"),
+    ("launches_resumed", (Place(target="t"),), "nodepool.NodeLauncher", "INFO"),
 ]
 
 
@@ -89,6 +92,16 @@ def test_a_line_tells_a_node_by_its_fields(caplog: pytest.LogCaptureFixture) -> 
         ' result=error.ssh seconds=9.0 reason="no route"'
     )
     assert caplog.messages == [expected]
+
+
+def test_a_line_tells_where_launches_are_paused(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO, "nodepool")
+    LogObserver().launches_paused(Place("one", provider="p"), "exit 1", 10.0)
+    LogObserver().launches_resumed(Place("one", target="t"))
+    assert caplog.messages == [
+        'No launches for a while label=one provider=p pause=10.0 reason="exit 1"',
+        "Launches go on label=one target=t",
+    ]
 
 
 # -- statsd ----------------------------------------------------------------------------------------
