@@ -119,7 +119,7 @@ def _on_server(state: State, provider: str, server: Server, now: float) -> Outco
         _delete_leaked(state, provider, server, now)
         return None
     machines.on_created(state, events.ServerCreated(key, server.id), now)
-    _push(state, key, now)
+    removal.push(state, key, now)
     return machines.on_listed(state, key, server, now)
 
 
@@ -132,13 +132,6 @@ def on_addresses(state: State, event: events.AddressesListed) -> None:
         machine = state.find_machine(owner.key)
         if machine is None or machine.presence is Presence.GONE:
             state.call(DeleteAddress(event.provider, address.id))
-
-
-def _push(state: State, key: MachineKey, now: float) -> None:
-    if key.kind == "node":
-        removal.push_node(state, key.id, now)
-    else:
-        removal.push_image(state, key.id, now)
 
 
 def _delete_leaked(state: State, provider: str, server: Server, now: float) -> None:

@@ -73,7 +73,8 @@ class CreateServer:
 
 @dataclass(frozen=True, slots=True)
 class DeleteServer:
-    """Delete a server and, before it, its floating IPs. Answers: none if it is taken, ServerGone if
+    """Delete a server and, before it, its floating IPs; or without them, if they cannot be deleted
+    now and will be found later. Answers: AddressGone for each; none if it is taken, ServerGone if
     there is no such server, DeleteFailed."""
 
     provider: str
@@ -105,11 +106,13 @@ class AttachAddress:
 
 @dataclass(frozen=True, slots=True)
 class DeleteAddress:
-    """Delete an unattached floating IP of ours, after a second look that it is unattached. Nothing
-    is answered: the next list shows it."""
+    """Delete a floating IP of ours, after a second look that it is attached to nothing, or to what
+    is left of its own server. Answers: AddressGone; none if the cloud does not answer."""
 
     provider: str
     floating_ip: str
+    #: the cloud's id of the server it was made for, if that is known
+    server_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

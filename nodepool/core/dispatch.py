@@ -98,12 +98,12 @@ def _node_set_offline(state: State, event: events.NodeSetOffline, now: float) ->
 
 def _server_created(state: State, event: events.ServerCreated, now: float) -> None:
     machines.on_created(state, event, now)
-    _push(state, event.key, now)
+    removal.push(state, event.key, now)
 
 
 def _create_failed(state: State, event: events.CreateFailed, now: float) -> None:
     _conclude(state, machines.on_create_failed(state, event, now), now)
-    _push(state, event.key, now)
+    removal.push(state, event.key, now)
 
 
 def _servers_listed(state: State, event: events.ServersListed, now: float) -> None:
@@ -163,6 +163,11 @@ def _delete_failed(state: State, event: events.DeleteFailed, now: float) -> None
 
 def _address_attached(state: State, event: events.AddressAttached, now: float) -> None:
     _conclude(state, machines.on_attached(state, event, now), now)
+    removal.push(state, event.key, now)
+
+
+def _address_gone(state: State, event: events.AddressGone, now: float) -> None:
+    removal.on_address_gone(state, event, now)
 
 
 # -- steps -------------------------------------------------------------------------------------
@@ -239,13 +244,6 @@ def _conclude(state: State, outcome: Outcome, now: float) -> None:
             pass
 
 
-def _push(state: State, key: MachineKey, now: float) -> None:
-    if key.kind == "image":
-        removal.push_image(state, key.id, now)
-    else:
-        removal.push_node(state, key.id, now)
-
-
 def _boot_is_late(state: State, key: MachineKey, now: float) -> None:
     _conclude(state, machines.on_deadline(state, key, now), now)
 
@@ -312,6 +310,7 @@ HANDLERS: dict[type, Handler] = {
     events.ServerSeen: _server_seen,
     events.DeleteFailed: _delete_failed,
     events.AddressAttached: _address_attached,
+    events.AddressGone: _address_gone,
     events.Connected: _connected,
     events.Prepared: _prepared,
     events.Registered: _registered,
@@ -336,7 +335,8 @@ TIMERS: dict[str, Handler] = {
     "done": _build_is_over,
     "offline": offline.on_due,
     "builds": unheard.on_due,
-    "delete": _push,
+    "delete": removal.push,
+    "address": removal.push,
     "unregister": _node_part_is_due,
     "register": removal.on_register_late,
     "keypair": _image_part_is_due,

@@ -294,6 +294,14 @@ class AddressAttached:
     address: str
 
 
+@dataclass(frozen=True, slots=True)
+class AddressGone:
+    """A floating IP was deleted, or is no more, or is somebody else's by now."""
+
+    provider: str
+    floating_ip: str
+
+
 Event = (
     Started
     | ConfigLoaded
@@ -320,6 +328,7 @@ Event = (
     | ServerSeen
     | DeleteFailed
     | AddressAttached
+    | AddressGone
     | Connected
     | Prepared
     | Registered

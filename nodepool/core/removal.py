@@ -12,6 +12,7 @@ from dataclasses import replace
 from nodepool.core import events, machines
 from nodepool.core.commands import (
     ConfirmGone,
+    DeleteAddress,
     DeleteImage,
     DeleteKeypair,
     DeleteServer,
@@ -71,6 +72,14 @@ def _launch_timeout(state: State, provider: str) -> float:
     return found.launch_timeout if found else 3600.0
 
 
+def push(state: State, key: MachineKey, now: float) -> None:
+    """Of whatever the machine is a part."""
+    if key.kind == "node":
+        push_node(state, key.id, now)
+    else:
+        push_image(state, key.id, now)
+
+
 def push_node(state: State, node_id: int, now: float) -> None:
     """Ask for whatever still has to go and is not being asked for; end it if nothing has."""
     node = state.nodes.get(node_id)
@@ -78,10 +87,11 @@ def push_node(state: State, node_id: int, now: float) -> None:
         return
     waits = False
     for index, machine in enumerate(node.machines):
+        key = MachineKey("node", node_id, index)
         if machine.presence is Presence.GONE:
+            waits |= _delete_address(state, node.provider, key, now)
             continue
         waits = True
-        key = MachineKey("node", node_id, index)
         if machine.presence is Presence.EXISTS:
             _delete_server(state, node.provider, key, now)
     if node.registered:
@@ -109,6 +119,30 @@ def _delete_server(state: State, provider: str, key: MachineKey, now: float) -> 
     asked = machine.ip is None and machine.ip_private is not None
     unknown = asked and machine.floating_ip is None
     state.call(DeleteServer(provider, machine.server_id, machine.floating_ip, unknown))
+
+
+def _delete_address(state: State, provider: str, key: MachineKey, now: float) -> bool:
+    """Whether a server that is gone left a floating IP; it could not be deleted before it."""
+    machine = state.find_machine(key)
+    if machine is None or machine.floating_ip is None:
+        return False
+    timer = ("address", key)
+    if state.timers.due_at(timer) is None and state.find_provider(provider):
+        wait = back_off(state.try_again(timer), FIRST_CONFIRM, LONGEST_WAIT)
+        state.timers.set(timer, now + wait)
+        state.call(DeleteAddress(provider, machine.floating_ip, machine.server_id))
+    return True
+
+
+def on_address_gone(state: State, event: events.AddressGone, now: float) -> None:
+    key = state.addresses.get((event.provider, event.floating_ip))
+    machine = state.find_machine(key) if key else None
+    if key is None or machine is None:
+        return
+    state.timers.drop(("address", key))
+    state.tries.pop(("address", key), None)
+    state.save_machine(key, replace(machine, floating_ip=None), now)
+    push(state, key, now)
 
 
 def _unregister(state: State, node: Node, now: float) -> None:
@@ -183,10 +217,7 @@ def on_machine_gone(state: State, key: MachineKey, now: float) -> None:
     state.doubts.pop(key, None)
     _free(state, key, now)
     state.save_machine(key, replace(machine, presence=Presence.GONE), now)
-    if key.kind == "node":
-        push_node(state, key.id, now)
-    else:
-        push_image(state, key.id, now)
+    push(state, key, now)
 
 
 def _free(state: State, key: MachineKey, now: float) -> None:
@@ -252,7 +283,9 @@ def push_image(state: State, image_id: int, now: float) -> None:
     if image is None or image.state is NodeState.BUILDING:
         return
     key = MachineKey("image", image_id)
-    waits = image.machine.presence is not Presence.GONE
+    waits = image.machine.presence is not Presence.GONE or _delete_address(
+        state, image.provider, key, now
+    )
     if image.machine.presence is Presence.EXISTS:
         _delete_server(state, image.provider, key, now)
     elif not waits and image.keypair:

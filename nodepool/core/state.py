@@ -122,6 +122,8 @@ class State:
     by_name: dict[str, int] = field(default_factory=dict)
     #: by provider and the cloud's id
     servers: dict[str, dict[str, Known]] = field(default_factory=dict)
+    #: by provider and the cloud's id: floating IPs that have a row
+    addresses: dict[tuple[str, str], MachineKey] = field(default_factory=dict)
     #: (provider, id) of servers proven gone, and when: an older list may still show them
     gone: dict[tuple[str, str], float] = field(default_factory=dict)
     #: creates of which nobody knows what came, and since when
@@ -252,6 +254,8 @@ class State:
         before = self.find_machine(key)
         if before and before.server_id and before.server_id != machine.server_id:
             self.servers.get(provider, {}).pop(before.server_id, None)
+        if before and before.floating_ip and before.floating_ip != machine.floating_ip:
+            self.addresses.pop((provider, before.floating_ip), None)
         if key.kind == "image":
             self.save_image(replace(self.images[key.id], machine=machine))
         else:
@@ -259,6 +263,8 @@ class State:
         self._index(provider, key, machine, now)
 
     def _index(self, provider: str, key: MachineKey, machine: Machine, now: float) -> None:
+        if machine.floating_ip:
+            self.addresses[provider, machine.floating_ip] = key
         known = self.servers.setdefault(provider, {})
         if machine.presence is Presence.EXISTS and machine.server_id:
             known.setdefault(machine.server_id, Known(key, now))

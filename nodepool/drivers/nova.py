@@ -213,9 +213,11 @@ class NovaProvider:
     def delete_addresses_of(self, server_id: str) -> tuple[str, ...]:
         return self._addresses(f"delete of the floating IPs of {server_id}").delete_of(server_id)
 
-    def delete_address(self, floating_ip: str, *, only_unattached: bool = False) -> None:
+    def delete_address(
+        self, floating_ip: str, *, only_unattached: bool = False, or_of: str | None = None
+    ) -> None:
         addresses = self._addresses(f"delete of floating IP {floating_ip}")
-        addresses.delete(floating_ip, only_unattached=only_unattached)
+        addresses.delete(floating_ip, only_unattached=only_unattached, or_of=or_of)
 
     def _addresses(self, what: str) -> Addresses:
         """Neutron's are asked for wherever there is one, whatever nova has."""

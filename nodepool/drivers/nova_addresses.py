@@ -22,8 +22,11 @@ class Addresses(Protocol):
         of several from the first by name."""
         ...
 
-    def delete(self, floating_ip: str, *, only_unattached: bool = False) -> None:
-        """None of that id is no error."""
+    def delete(
+        self, floating_ip: str, *, only_unattached: bool = False, or_of: str | None = None
+    ) -> None:
+        """None of that id is no error. `only_unattached`: unless something has it, other than the
+        server `or_of`."""
         ...
 
     def delete_of(self, server_id: str) -> tuple[str, ...]:
@@ -98,7 +101,9 @@ class NeutronAddresses:
             self.delete(floating_ip)
         return found
 
-    def delete(self, floating_ip: str, *, only_unattached: bool = False) -> None:
+    def delete(
+        self, floating_ip: str, *, only_unattached: bool = False, or_of: str | None = None
+    ) -> None:
         url = f"/v2.0/floatingips/{floating_ip}"
         network = self._calls.network
         try:
@@ -108,7 +113,8 @@ class NeutronAddresses:
                     f"look at floating IP {floating_ip}",
                     lambda: network.get(url).json()["floatingip"],
                 )
-                if row.get("port_id"):
+                found = rows.read_floating_ip(row)
+                if found.is_attached and (or_of is None or found.server_id != or_of):
                     return
             self._calls.do(
                 "DeleteFloatingIPTask",
@@ -175,18 +181,21 @@ class NovaAddresses:
             names = []
         return self._finds.first_pool(names)
 
-    def delete(self, floating_ip: str, *, only_unattached: bool = False) -> None:
+    def delete(
+        self, floating_ip: str, *, only_unattached: bool = False, or_of: str | None = None
+    ) -> None:
         client = self._calls.nova.client
         url = f"/os-floating-ips/{floating_ip}"
         try:
             if only_unattached:
 
-                def look() -> bool:
+                def look() -> FloatingIp:
                     _, body = client.get(url)
-                    return bool(body["floating_ip"].get("instance_id"))
+                    return rows.read_nova_floating_ip(body["floating_ip"])
 
                 what = f"look at floating IP {floating_ip}"
-                if self._calls.do("GetFloatingIPTask", what, look):
+                found = self._calls.do("GetFloatingIPTask", what, look)
+                if found.is_attached and (or_of is None or found.server_id != or_of):
                     return
             self._calls.do(
                 "DeleteFloatingIPTask",

@@ -84,8 +84,11 @@ class Provider(Protocol):
         cloud's external network. Its owner is None where the cloud keeps no description."""
         ...
 
-    def delete_address(self, floating_ip: str, *, only_unattached: bool = False) -> None:
-        """None of that id is no error."""
+    def delete_address(
+        self, floating_ip: str, *, only_unattached: bool = False, or_of: str | None = None
+    ) -> None:
+        """None of that id is no error. `only_unattached`: unless something has it, other than the
+        server `or_of`."""
         ...
 
     def delete_addresses_of(self, server_id: str) -> tuple[str, ...]:

@@ -173,16 +173,19 @@ class CloudEdge:
         self._inbox(events.ServerCreated(call.key, server_id))
 
     def _delete(self, account: Account, call: commands.DeleteServer) -> None:
-        provider = account.provider
-        if call.floating_ip is not None:
-            provider.delete_address(call.floating_ip)
-        elif account.config.has_floating_ips:
-            provider.delete_addresses_of(call.server_id)
-        elif call.has_unknown:
-            # An account that may not even look has none.
-            with suppress(ProviderRefused):
-                provider.delete_addresses_of(call.server_id)
-        if not provider.delete_server(call.server_id):
+        try:
+            gone = _delete_addresses(account, call)
+        except ProviderError as error:
+            # What is in its row, or marked and so in a list some day, may go after its server.
+            if call.floating_ip is None and not account.watch.sees_marks:
+                raise
+            text = "Server %s in provider %s goes before its floating IP, which cannot now: %s"
+            log.warning(text, call.server_id, call.provider, error)
+            account.watch.expect_addresses()
+        else:
+            for floating_ip in gone:
+                self._inbox(events.AddressGone(call.provider, floating_ip))
+        if not account.provider.delete_server(call.server_id):
             self._inbox(events.ServerGone(call.provider, call.server_id))
 
     def _confirm(self, account: Account, call: commands.ConfirmGone) -> None:
@@ -194,10 +197,14 @@ class CloudEdge:
     def _attach(self, account: Account, call: commands.AttachAddress) -> None:
         account.watch.expect_addresses()
         floating_ip, address = account.provider.attach_address(call.server_id, call.owner)
+        account.watch.sees_marks |= floating_ip.owner is not None
         self._inbox(events.AddressAttached(call.key, floating_ip.id, address))
 
     def _delete_address(self, account: Account, call: commands.DeleteAddress) -> None:
-        account.provider.delete_address(call.floating_ip, only_unattached=True)
+        account.provider.delete_address(
+            call.floating_ip, only_unattached=True, or_of=call.server_id
+        )
+        self._inbox(events.AddressGone(call.provider, call.floating_ip))
 
     def _read_limits(self, account: Account, call: commands.ReadLimits) -> None:
         account.watch.read_limits()
@@ -226,6 +233,20 @@ class CloudEdge:
         answer = failure_of(call, fault_of(error), str(error))
         if answer is not None:
             self._inbox(answer)
+
+
+def _delete_addresses(account: Account, call: commands.DeleteServer) -> tuple[str, ...]:
+    provider = account.provider
+    if call.floating_ip is not None:
+        provider.delete_address(call.floating_ip)
+        return (call.floating_ip,)
+    if account.config.has_floating_ips:
+        return provider.delete_addresses_of(call.server_id)
+    if call.has_unknown:
+        # An account that may not even look has none.
+        with suppress(ProviderRefused):
+            return provider.delete_addresses_of(call.server_id)
+    return ()
 
 
 def lane_of(call: CloudCall) -> Hashable:

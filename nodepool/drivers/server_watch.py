@@ -49,6 +49,8 @@ class ServerWatch:
         self._rest_at = 0.0
         self._images_until = 0.0
         self._addresses_until = 0.0
+        #: the cloud is known to keep the description of a floating IP
+        self.sees_marks = False
         #: the last list of floating IPs had some of ours; not known before the first one
         self._has_addresses = True
         #: whether something waits for servers, for images
@@ -76,7 +78,8 @@ class ServerWatch:
         self._images_until = clock.now() + IMAGES_BUSY
 
     def expect_addresses(self) -> None:
-        """A floating IP was asked for."""
+        """A floating IP was asked for, or is to be found in a list."""
+        self._has_addresses = True
         self._addresses_until = clock.now() + ADDRESSES_BUSY
 
     def _turn(self, stopping: threading.Event) -> None:
@@ -132,6 +135,7 @@ class ServerWatch:
         self._has_addresses = any(
             each.owner is not None and each.owner.provider == self._name for each in addresses
         )
+        self.sees_marks |= self._has_addresses
         self._inbox(events.AddressesListed(self._name, addresses, asked_at))
 
     def _look_for_addresses(self) -> None:

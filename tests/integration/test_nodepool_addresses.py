@@ -175,6 +175,47 @@ def test_an_account_that_may_not_look_may_still_delete(tmp_path: Path) -> None:
         site.delete(server_id, has_unknown=True)
 
 
+def test_a_server_goes_before_a_floating_ip_that_its_row_knows(tmp_path: Path) -> None:
+    with site_on(tmp_path, descriptions=False) as site:
+        server_id = site.boot()
+        attached = site.attach(server_id)
+        site.cloud.faults.add("floatingips.delete", times=1, status=503)
+        site.delete(server_id, floating_ip=attached.floating_ip)
+        assert site.cloud.floating_ips() == {attached.address: None}
+        site.edge.submit(commands.DeleteAddress("sandbox", attached.floating_ip, server_id))
+        gone = site.inbox.wait(events.AddressGone)
+        assert gone == events.AddressGone("sandbox", attached.floating_ip)
+        assert site.floating() == []
+
+
+@pytest.mark.parametrize("descriptions", [True, False])
+def test_a_server_goes_before_one_that_no_row_knows_if_it_is_marked(
+    tmp_path: Path, descriptions: bool
+) -> None:
+    with site_on(tmp_path, descriptions=descriptions) as site:
+        server_id = site.boot()
+        site.attach(server_id)
+        site.edge.configure({"sandbox": replace(config_of(site.cloud), pool="public")})
+        site.cloud.faults.add("floatingips.list", times=1, status=503)
+        site.edge.submit(commands.DeleteServer("sandbox", server_id))
+        if descriptions:
+            site.inbox.wait(events.ServersListed, lambda e: e.servers == ())
+            assert list(site.cloud.floating_ips().values()) == [None]
+        else:
+            site.inbox.wait(events.DeleteFailed)
+            assert [each.id for each in site.cloud.servers()] == [server_id]
+
+
+def test_what_is_left_of_its_own_server_does_not_keep_a_floating_ip(tmp_path: Path) -> None:
+    with site_on(tmp_path) as site:
+        server_id = site.boot()
+        attached = site.attach(server_id)
+        for owner, left in (("other", 1), (server_id, 0)):
+            site.edge.submit(commands.DeleteAddress("sandbox", attached.floating_ip, owner))
+            site.inbox.wait(events.AddressGone)
+            assert len(site.floating()) == left
+
+
 def test_they_are_listed_while_some_of_ours_are_there(tmp_path: Path) -> None:
     with SandboxCloud(tmp_path, quota=5, times=TIMES, ssh=False) as cloud:
         inbox, provider = Inbox(), NovaProvider(config_of(cloud))

@@ -52,6 +52,8 @@ class Faults:
     slow_jenkins: float = 0.25
     #: a person wants an image built or deleted
     wish: float = 0.005
+    #: floating IPs cannot be deleted just now
+    no_neutron: float = 0.1
     #: the line to the publisher breaks, for some minutes
     deaf: float = 0.02
     #: a list of builds does not reach as far back as it should
@@ -60,7 +62,7 @@ class Faults:
     lull: float = 0.0
 
 
-NONE = Faults(*([0.0] * 20))
+NONE = Faults(*([0.0] * 21))
 #: clouds that do well, so that there are many builds; little of which is heard
 DEAF = replace(
     NONE,
@@ -154,6 +156,7 @@ class Cloud:
                 id=each.id,
                 status="BUILD" if now < each.active_at else each.fate,
                 public_v4=each.address if now >= each.active_at + each.address_late else None,
+                private_v4="10.0.0.1" if now >= each.active_at else None,
                 owner=each.owner,
             )
             for each in self.servers.values()

@@ -32,10 +32,8 @@ class Edges(Builds):
                 self.later(self.chance.uniform(0.1, 3), lambda: self.delete(call))
             case commands.AttachAddress():
                 self.later(self.chance.uniform(0.1, 5), lambda: self.attach(call))
-            case commands.DeleteAddress(provider, number):
-                address = self.clouds[provider].addresses.pop(number)
-                assert address.owner is not None
-                assert (address.owner.nodepool_id, address.server_id) == ("ours", None)
+            case commands.DeleteAddress():
+                self.later(self.chance.uniform(0.1, 3), lambda: self.delete_address(call))
             case commands.ConfirmGone(provider, server_id):
                 if not self.lucky(self.faults.lose):
                     there = self.clouds[provider].has(server_id, self.now)
@@ -143,13 +141,34 @@ class Edges(Builds):
         provider, server_id = call.provider, call.server_id
         if self.lucky(self.faults.lose):
             return
-        self.clouds[provider].addresses.pop(call.floating_ip or "", None)
+        addresses = self.clouds[provider].addresses
+        looked = [
+            each.id
+            for each in addresses.values()
+            if each.server_id == server_id
+            and (each.id == call.floating_ip or call.floating_ip is None)
+            and (call.has_unknown or call.floating_ip or self.config.providers[provider].pool)
+        ]
+        if not self.lucky(self.faults.no_neutron):
+            for number in looked:
+                del addresses[number]
+                self.answer(events.AddressGone(provider, number))
         done = self.clouds[provider].delete(server_id, self.now)
         if done is None:
             fault = events.DeleteFailed(provider, server_id, Fault.REFUSED, "409")
             self.answer(fault)
         elif not done:
             self.answer(events.ServerGone(provider, server_id))
+
+    def delete_address(self, call: commands.DeleteAddress) -> None:
+        if self.lucky(self.faults.no_neutron):
+            return
+        address = self.clouds[call.provider].addresses.get(call.floating_ip)
+        if address is not None and address.server_id is None:
+            assert address.owner is not None
+            assert address.owner.nodepool_id == "ours"
+            del self.clouds[call.provider].addresses[call.floating_ip]
+        self.answer(events.AddressGone(call.provider, call.floating_ip))
 
     def register(self, node: Node, label: str | None) -> None:
         jenkins = self.jenkins[node.target]

@@ -200,6 +200,8 @@ class Site:
         """All that is to be deleted goes."""
         for call in self.take(commands.DeleteServer):
             self.servers.pop(call.server_id, None)
+            if call.floating_ip:
+                self.tell(events.AddressGone(call.provider, call.floating_ip))
         self.list()
         for confirm in self.take(commands.ConfirmGone):
             self.tell(events.ServerGone(confirm.provider, confirm.server_id))

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 
+from nodepool.config import parse_config
 from nodepool.core import commands, events
 from nodepool.core.events import Step
 from nodepool.core.ports import EVERYTHING, Switches
@@ -66,6 +67,22 @@ def test_a_missing_image_is_built_and_nodes_wait_for_it() -> None:
     site.tell(events.KeypairGone(1001))
     assert image(site).keypair is None
     assert site.pool.images_to_watch() == frozenset()
+
+
+def test_a_snapshot_without_an_answer_is_found_by_the_mark_it_was_given() -> None:
+    site = Site(images=())
+    site.create()
+    other = CONFIG.replace("max-servers: 10", "max-servers: 10\n    nodepool-id: mine")
+    site.tell(events.ConfigLoaded(parse_config(other, "site")))
+    site.list()
+    site.connect()
+    site.tell(events.Prepared("image", 1001))
+    owner = site.take_one(commands.TakeSnapshot).owner
+    assert owner == Owner("p", KEY, "ours")
+    list_images(site, owner=replace(owner, nodepool_id="mine"))
+    assert image(site).external_id is None
+    list_images(site, owner=owner)
+    assert image(site).external_id == "new-image"
 
 
 def test_a_configured_key_pair_is_none_of_ours() -> None:

@@ -9,7 +9,7 @@ import pytest
 from nodepool.config import parse_config
 from nodepool.core import commands, events
 from nodepool.model import Fault, FloatingIp, MachineKey, NodeState, Owner, Presence, Server
-from tests.unit.nodepool.core.site import CONFIG, GEARMAN, HOST_KEYS, Site
+from tests.unit.nodepool.core.site import CONFIG, GEARMAN, HOST_KEYS, Site, ready_image
 
 
 def ready(text: str = CONFIG, holds: dict[str, int] | None = None) -> Site:
@@ -513,6 +513,76 @@ def test_the_configured_id_is_the_mark() -> None:
     site.servers["x"] = Server("x", "ACTIVE", owner=Owner("p", MachineKey("node", 77), "ours"))
     site.list()
     assert site.take(commands.DeleteServer) == []
+
+
+def with_floating_ip() -> Site:
+    """A node that is ready, and is to go."""
+    site = Site()
+    site.create()
+    for _ in range(3):
+        site.list(public_v4=None)
+    site.tell(events.AddressAttached(KEY, "f-1", "198.51.100.1"))
+    site.connect()
+    site.prepare()
+    site.register()
+    site.take(commands.AttachAddress)
+    site.person(1, NodeState.DELETE)
+    site.tell(events.Unregistered(1))
+    site.calls = [each for each in site.calls if isinstance(each, commands.DeleteServer)]
+    assert site.take_one(commands.DeleteServer).floating_ip == "f-1"
+    return site
+
+
+def test_a_floating_ip_that_went_before_its_server_is_not_asked_for_again() -> None:
+    site = with_floating_ip()
+    site.tell(events.AddressGone("p", "f-1"))
+    assert site.rows[1].machines[0].floating_ip is None
+    site.tell(events.ServerGone("p", "s-node-1-0"))
+    assert 1 not in site.rows
+    assert site.take(commands.DeleteAddress) == []
+
+
+def test_a_floating_ip_that_outlives_its_server_keeps_the_row() -> None:
+    site = with_floating_ip()
+    site.tell(events.ServerGone("p", "s-node-1-0"))
+    wanted = commands.DeleteAddress("p", "f-1", "s-node-1-0")
+    assert site.take(commands.DeleteAddress) == [wanted]
+    assert site.rows[1].room == 0
+    site.tell(events.CronCame("cleanup"))
+    assert site.take(commands.DeleteAddress) == [], "once at a time"
+    site.wait(35)
+    assert site.take(commands.DeleteAddress) == [wanted], "again, as nothing came of it"
+    # killed here: the row knows it still
+    after = Site(nodes=(site.rows[1],))
+    assert after.take(commands.DeleteAddress) == [wanted]
+    after.tell(events.AddressGone("other", "f-1"))
+    assert 1 in after.rows
+    after.tell(events.AddressGone("p", "f-1"))
+    assert 1 not in after.rows
+    after.wait(2000)
+    assert after.take(commands.DeleteAddress) == []
+
+
+def test_a_floating_ip_that_came_after_its_server_had_gone_goes() -> None:
+    site = Site()
+    site.create()
+    for _ in range(3):
+        site.list(public_v4=None)
+    site.person(1, NodeState.DELETE)
+    site.tell(events.AddressAttached(KEY, "f-1", "198.51.100.1"))
+    site.tell(events.ServerGone("p", "s-node-1-0"))
+    assert site.take_one(commands.DeleteAddress).floating_ip == "f-1"
+
+
+def test_the_floating_ip_of_an_image_build_keeps_the_row() -> None:
+    machine = replace(ready_image().machine, floating_ip="f-1", server_id="s")
+    image = replace(ready_image(), machine=machine, keypair="k")
+    site = Site(images=(image,))
+    assert site.take_one(commands.DeleteAddress) == commands.DeleteAddress("p", "f-1", "s")
+    assert site.take(commands.DeleteKeypair) == []
+    site.tell(events.AddressGone("p", "f-1"))
+    assert site.take_one(commands.DeleteKeypair).name == "k"
+    assert site.pool.images[500].machine.floating_ip is None
 
 
 OTHER_ID = CONFIG.replace("max-servers: 10", "max-servers: 10\n    nodepool-id: mine")
