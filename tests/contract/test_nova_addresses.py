@@ -54,12 +54,20 @@ def test_one_without_a_pool_comes_and_goes(nova_site: NovaSite, addresses: Addre
     (listed,) = addresses.all()
     assert (listed.id, listed.server_id, listed.owner) == (made.id, server.id, made.owner)
     addresses.delete(made.id, only_unattached=True)
+    addresses.delete(made.id, only_unattached=True, or_of="other")
     assert [each.id for each in addresses.all()] == [made.id]
     assert addresses.delete_of("other") == ()
     assert addresses.delete_of(server.id) == (made.id,)
     assert addresses.all() == ()
     addresses.delete(made.id)
     addresses.delete(made.id, only_unattached=True)
+
+
+def test_its_own_server_does_not_keep_one(nova_site: NovaSite, addresses: Addresses) -> None:
+    server = nova_site.boot()
+    made, _ = addresses.attach(server.id, OWNER, None)
+    addresses.delete(made.id, only_unattached=True, or_of=server.id)
+    assert addresses.all() == ()
 
 
 def test_one_whose_server_went_is_unattached_and_marked(
