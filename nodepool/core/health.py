@@ -17,6 +17,8 @@ from nodepool.model import Fault, MachineKey
 FIRST_PAUSE, LONGEST_PAUSE = 5.0, 600.0
 #: creates under way at once: what goes wrong with one goes wrong with all that follow it
 MAX_UNDER_WAY = 50
+#: of the time for a launch, what its create may wait for its turn
+SHARE_OF_TIMEOUT = 0.25
 #: failures in a row at a step that mean nothing: any cloud has a server that fails now and then
 MAX_FAILURES = 2
 #: of pauses for what may work elsewhere, or with another image, key or script
@@ -26,6 +28,12 @@ LONGEST_DOUBT = 120.0
 def back_off(attempt: int, first: float, longest: float) -> float:
     """Seconds before the next try, after so many tries that failed."""
     return min(first * float(2 ** min(attempt - 1, 20)), longest)
+
+
+def most_under_way(rate: float, launch_timeout: float) -> int:
+    """Creates at once that all get their turn in good time; `rate`: seconds between two calls."""
+    turns = launch_timeout * SHARE_OF_TIMEOUT
+    return MAX_UNDER_WAY if turns >= MAX_UNDER_WAY * rate else int(turns / rate)
 
 
 @dataclass(slots=True)
@@ -88,14 +96,15 @@ class Health(Stalls):
     #: a server went since it was last asked for, so that it has to be asked for again
     ask_again: bool = False
 
-    def allowance(self, now: float, largest: int) -> int:
-        """Machines that may be asked for at this moment; `largest`: those of the largest node."""
+    def allowance(self, now: float, largest: int, most: int = MAX_UNDER_WAY) -> int:
+        """Machines that may be asked for at this moment; `largest`: those of the largest node,
+        which may always go by itself; `most`: under way at once."""
         if now < self.paused_until:
             return 0
         if self.refusals or self.stalls:
             allowed = 0 if self.under_way else largest
         else:
-            allowed = max(0, max(MAX_UNDER_WAY, largest) - len(self.under_way))
+            allowed = max(0, max(most, largest) - len(self.under_way))
         return allowed if self.room is None else max(0, min(allowed, self.room))
 
     @property

@@ -14,6 +14,7 @@ from dataclasses import replace
 
 from nodepool.core.allocation import Grant, History, Request, allocate
 from nodepool.core.demand import Deficit, find_deficit
+from nodepool.core.health import most_under_way
 from nodepool.core.launch_flow import LaunchPlan
 from nodepool.core.pauses import Place, Standing, places_of
 from nodepool.core.state import State
@@ -77,7 +78,8 @@ def _room(state: State, now: float) -> dict[str, int]:
     for name, provider in state.config.providers.items():
         free = provider.max_servers - state.census.room[name]
         if free > 0:
-            free = min(free, state.health_of(name).allowance(now, largest))
+            most = most_under_way(provider.cloud.rate, provider.launch_timeout)
+            free = min(free, state.health_of(name).allowance(now, largest, most))
         if free > 0:
             room[name] = free
     return room

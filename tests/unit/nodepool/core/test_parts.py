@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pytest
+
 from nodepool.core.census import Census, take_census
-from nodepool.core.health import LONGEST_PAUSE, MAX_UNDER_WAY, Health
+from nodepool.core.health import LONGEST_PAUSE, MAX_UNDER_WAY, Health, most_under_way
 from nodepool.core.steps import Step
 from nodepool.core.timers import Timers
 from nodepool.model import Fault, Machine, MachineKey, Node, NodeState, Presence
@@ -74,6 +76,21 @@ def test_creates_under_way_are_bounded() -> None:
     health.created(KEYS[0], 0.0)
     assert health.allowance(0.0, 1) == 1
     assert Health().allowance(0.0, 100) == 100
+    assert Health().allowance(0.0, 3, 7) == 7
+    assert Health().allowance(0.0, 3, 0) == 3
+
+
+@pytest.mark.parametrize(
+    ("rate", "launch_timeout", "most"),
+    [
+        *((0.0, 3600.0, 50), (0.001, 3600.0, 50), (1.0, 3600.0, 50), (10.0, 3600.0, 50)),
+        *((10.0, 600.0, 15), (10.0, 120.0, 3), (10.0, 30.0, 0), (0.1, 10.0, 25), (1.0, 0.0, 0)),
+    ],
+)
+def test_no_more_creates_than_the_rate_lets_out_in_time(
+    rate: float, launch_timeout: float, most: int
+) -> None:
+    assert most_under_way(rate, launch_timeout) == most
 
 
 def test_refusals_pause_longer_each_time_and_one_goes_ahead() -> None:

@@ -223,6 +223,20 @@ def test_creates_come_in_portions_that_follow_each_other() -> None:
     assert len(site.rows) == 120
 
 
+def test_a_slow_cloud_is_asked_for_what_gets_its_turn_in_time() -> None:
+    slow = "{name: p, rate: 10.0, launch-timeout: 120,"
+    site = Site(text({"a": (0, 0, "p")}, {"p": 120}).replace("{name: p,", slow))
+    demand(site, a=120)
+    created = []
+    while (calls := site.take(commands.CreateServer)) and len(created) < 20:
+        assert len(calls) <= 3
+        created += calls
+        site.now += 10
+        for call in calls:
+            site.tell(events.ServerCreated(call.key, f"s-{call.key.id}"))
+    assert len(created) >= 20
+
+
 def test_waiting_labels_take_turns() -> None:
     labels = dict.fromkeys("abc", (0, 0, "p"))
     site = Site(text(labels, {"p": 1}))
