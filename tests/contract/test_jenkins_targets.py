@@ -27,13 +27,9 @@ NODE = node_of()
 NAME = NODE.nodename
 
 
-def jenkins_site_config(jenkins_site: JenkinsSite) -> JenkinsConfig:
-    return JenkinsConfig(jenkins_site.jenkins.url, "nodepool", Secret("a-token"))
-
-
 @pytest.fixture
 def config(jenkins_site: JenkinsSite) -> JenkinsConfig:
-    return jenkins_site_config(jenkins_site)
+    return JenkinsConfig(jenkins_site.jenkins.url, "nodepool", Secret("a-token"))
 
 
 @pytest.fixture
@@ -180,14 +176,12 @@ def test_builds_of_one_job_page_by_page(
         edge.submit(commands.ReadBuilds("main", (WantedBuilds(node, since, job),)))
         event = inbox.next()
         assert isinstance(event, events.BuildsListed)
-        assert (sorted(each.number for each in event.builds), event.unsure) == (
-            numbers,
-            frozenset(),
-        )
+        assert sorted(each.number for each in event.builds) == numbers
+        assert event.unsure == frozenset()
 
 
 def test_a_node_is_set_offline_under_its_build(
-    edge: TargetEdge, inbox: Inbox, jenkins_site: JenkinsSite
+    edge: TargetEdge, inbox: Inbox, jenkins_site: JenkinsSite, config: JenkinsConfig
 ) -> None:
     """The build goes on, the next one waits; a second call does not turn it back."""
     node = jenkins_site.node("spent")
@@ -198,7 +192,9 @@ def test_a_node_is_set_offline_under_its_build(
     for _ in range(2):
         edge.submit(commands.SetNodeOffline(9, "main", node))
         assert inbox.next() == events.NodeSetOffline(9)
-    found = TargetJenkins("main", jenkins_site_config(jenkins_site)).survey()[node]
+    jenkins = TargetJenkins("main", config)
+    found = jenkins.survey()[node]
+    jenkins.close()
     assert found == Computer(idle=False, offline=True, spent=True)
     assert jenkins_site.finished(job, first)["result"] == "SUCCESS"
     jenkins_site.cancel(jenkins_site.queued(job, second, "offline"))

@@ -117,6 +117,33 @@ def test_the_node_goes_offline_as_soon_as_the_build_runs(
     assert master.offline("n1") == "Offline due to Gearman request"
 
 
+@pytest.mark.parametrize("modern", [True, False])
+def test_somebody_else_sets_the_node_offline_under_its_build(world: World, modern: bool) -> None:
+    """As nodepool does for jobs that do not ask for it: the build has its result, can be stopped
+    till then, and the next one waits for another node."""
+    master = world.add_master("m1", modern=modern)
+    master.add_node("n1", "linux", 1, "EXCLUSIVE")
+    master.add_job("unit", "sleep 3\n", labels="linux")
+    master.add_job("long", "sleep 60\n", labels="linux")
+    world.start()
+    world.await_function("build:unit:linux")
+    first = world.submit("build:unit:linux", "u1")
+    assert first.started()["node_name"] == "n1"
+    second = world.submit("build:long:linux", "u2")
+    master.set_offline("n1", reason="Offline due to Gearman request (nodepool)")
+    eventually(lambda: "build:unit" not in world.functions(), "functions to go")
+    assert first.ended() == "SUCCESS"
+    assert second.data == []
+    master.add_node("n2", "linux", 1, "EXCLUSIVE")
+    place = second.started()
+    assert place["node_name"] == "n2"
+    master.set_offline("n2", reason="Offline due to Gearman request (nodepool)")
+    stop = {"name": "long", "number": place["number"]}
+    assert world.submit("stop:m1", arguments=stop).ended() is None
+    assert second.ended() == "ABORTED"
+    assert len(master.builds()) == 2
+
+
 def test_a_job_that_is_not_concurrent_runs_once_at_a_time(world: World) -> None:
     master = world.add_master("m1")
     master.add_job("unit", "sleep 1\n", concurrent=False)
