@@ -29,7 +29,8 @@ class HudsonSite(NodepoolSite):
     """With one master, which is real."""
 
     def __init__(self, folder: Path) -> None:
-        super().__init__(folder, jobs={"unit": SCRIPT}, delete_delay=5.0)
+        # One node at a time: none is there to take a build instead of a used one.
+        super().__init__(folder, jobs={"unit": SCRIPT}, max_servers=1, delete_delay=5.0)
         self.hudson = RealHudson(executors=0, quiet_seconds=0, port=self.masters["alpha"])
 
     @contextmanager
@@ -85,3 +86,14 @@ def test_it_builds_on_a_node_and_the_node_goes(site: HudsonSite) -> None:
     assert (Path(server["folder"]) / "opt/was-here").exists()
     site.wait_until_gone([node.nodename])
     assert node.nodename not in {each.nodename for each in site.wait_for_nodes(1)}
+
+
+def test_a_plain_job_that_is_queued_twice_runs_on_two_nodes(site: HudsonSite) -> None:
+    """Nobody asks for its node to be set offline; Hudson would give it the second build at once."""
+    (node,) = site.wait_for_nodes(1, seconds=90)
+    builds = [site.submit("unit", OFFLINE_NODE_WHEN_COMPLETE="") for _ in range(2)]
+    assert [site.wait_for_build(build, 120) for build in builds] == ["SUCCESS"] * 2
+    nodes = [row["builtOn"] for row in site.builds()]
+    assert len(set(nodes)) == 2, "two builds on one node"
+    assert node.nodename in nodes
+    site.wait_until_gone(nodes)
