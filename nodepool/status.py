@@ -13,6 +13,7 @@ from typing import Final
 
 from wcwidth import wcswidth
 
+from nodepool.core.obstacles import Obstacle
 from nodepool.model import CloudImage, Node, Server, SnapshotImage
 
 Value = str | int | bool | None | list[Mapping[str, str | None]]
@@ -100,6 +101,21 @@ ALIENS: Final = {
     "IP": "ip",
 }
 ALIEN_IMAGES: Final = {"Provider": "provider", "Name": "name", "Image ID": "image_id"}
+PROVIDERS: Final = {
+    "Provider": "provider",
+    "Max Servers": "max_servers",
+    "Servers": "servers",
+    "Account Room": "account_room",
+}
+OBSTACLES: Final = {
+    "Provider": "provider",
+    "Label": "label",
+    "Target": "target",
+    "State": "state",
+    "Left": "left",
+    "Pauses": "pauses",
+    "Reason": "reason",
+}
 JOBS: Final = {"ID": "id", "Name": "name", "Hold on Failure": "hold_on_failure"}
 
 
@@ -152,6 +168,35 @@ def job_table(jobs: Iterable[tuple[int, str, int]]) -> Table:
         {"id": number, "name": name, "hold_on_failure": count} for number, name, count in jobs
     ]
     return Table(JOBS, tuple(rows))
+
+
+def provider_table(providers: Iterable[tuple[str, int | None, int, int | None]]) -> Table:
+    """Of (name, max-servers or None: it left the file, servers, servers that the account takes
+    besides or None: it has not told)."""
+    rows: list[Mapping[str, Value]] = [
+        {"provider": name, "max_servers": most, "servers": servers, "account_room": room}
+        for name, most, servers, room in providers
+    ]
+    return Table(PROVIDERS, tuple(rows))
+
+
+def obstacle_table(obstacles: Iterable[Obstacle], now: float) -> Table:
+    """`now`: epoch seconds."""
+    rows: list[Mapping[str, Value]] = [
+        {
+            "provider": each.place.provider,
+            "label": each.place.label,
+            "target": each.place.target,
+            "state": each.hindrance.value,
+            "left": None if each.until is None else age(each.until - now),
+            "until": None if each.until is None else int(each.until),
+            "since": None if each.since is None else int(each.since),
+            "pauses": each.pauses,
+            "reason": each.reason,
+        }
+        for each in obstacles
+    ]
+    return Table(OBSTACLES, tuple(rows))
 
 
 def age(seconds: float) -> str:

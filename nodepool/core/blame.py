@@ -16,9 +16,10 @@ from __future__ import annotations
 from dataclasses import replace
 
 from nodepool.config.values import NodepoolConfig
-from nodepool.core.events import Step
+from nodepool.core.events import Step, TargetChecked
+from nodepool.core.health import in_short
 from nodepool.core.pauses import Pause, Place
-from nodepool.core.state import MAX_FAILURES, State
+from nodepool.core.state import MAX_FAILURES, Outage, State
 from nodepool.model import Node, SnapshotImage
 
 
@@ -34,6 +35,7 @@ def step_failed(state: State, node: Node, step: Step, text: str, now: float) -> 
     pause = state.pauses.setdefault(place, Pause())
     if seconds := pause.went_wrong(step, now):
         said = f"{pause.failures[step]} launches in a row failed at step {step.value}: {text}"
+        pause.reason = in_short(said)
         state.observer.launches_paused(place, said, seconds)
         state.timers.set(("pause", place), pause.stalled_until)
 
@@ -82,11 +84,16 @@ def config_changed(state: State, former: NodepoolConfig) -> None:
             del state.pauses[place]
 
 
-def target_came_back(state: State, target: str) -> None:
-    """The rest of its pause was for something that is over: a trial may go."""
-    pause = state.pauses.get(Place(target=target))
-    if pause is not None:
+def target_checked(state: State, event: TargetChecked, now: float) -> None:
+    """When it comes back the rest of its pause was for something that is over: a trial may go."""
+    outage = state.offline.pop(event.target, None)
+    if not event.online:
+        since = outage.since if outage else now
+        state.offline[event.target] = Outage(since, in_short(event.text))
+    elif pause := state.pauses.get(Place(target=event.target)) if outage else None:
         pause.stalled_until = 0.0
+    if event.online is (outage is not None):
+        state.replan = True
 
 
 def _place_of(node: Node, step: Step) -> Place:

@@ -81,12 +81,7 @@ def _demand_read(state: State, event: events.DemandRead, now: float) -> None:
 
 
 def _target_checked(state: State, event: events.TargetChecked, now: float) -> None:
-    offline = state.offline
-    if event.online is (event.target in offline):
-        (offline.discard if event.online else offline.add)(event.target)
-        if event.online:
-            blame.target_came_back(state, event.target)
-        state.replan = True
+    blame.target_checked(state, event, now)
 
 
 def _node_set_offline(state: State, event: events.NodeSetOffline, now: float) -> None:

@@ -180,6 +180,8 @@ class TargetChecked:
 
     target: str
     online: bool
+    #: why it takes none
+    text: str = ""
 
 
 @dataclass(frozen=True, slots=True)

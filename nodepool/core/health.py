@@ -21,6 +21,8 @@ MAX_UNDER_WAY = 50
 SHARE_OF_TIMEOUT = 0.25
 #: failures in a row at a step that mean nothing: any cloud has a server that fails now and then
 MAX_FAILURES = 2
+#: characters kept of a reason, which is from outside
+MOST_TEXT = 300
 #: of pauses for what may work elsewhere, or with another image, key or script
 LONGEST_DOUBT = 120.0
 
@@ -28,6 +30,12 @@ LONGEST_DOUBT = 120.0
 def back_off(attempt: int, first: float, longest: float) -> float:
     """Seconds before the next try, after so many tries that failed."""
     return min(first * float(2 ** min(attempt - 1, 20)), longest)
+
+
+def in_short(text: str) -> str:
+    """One line of bounded length."""
+    line = " ".join("".join(c if c.isprintable() else " " for c in text[: 4 * MOST_TEXT]).split())
+    return line if len(line) <= MOST_TEXT else f"{line[: MOST_TEXT - 1]}\u2026"
 
 
 def most_under_way(rate: float, launch_timeout: float) -> int:
@@ -46,6 +54,8 @@ class Stalls:
     stalled_at: Step = Step.BOOT
     #: the end of the last one
     stalled_until: float = 0.0
+    #: of the last one, in short
+    reason: str = ""
 
     def went_wrong(self, step: Step, now: float) -> float:
         """The pause in seconds, or 0."""
@@ -83,6 +93,8 @@ class Health(Stalls):
 
     refusals: int = 0
     blocked_until: float = 0.0
+    #: what the last one said, in short
+    refusal: str = ""
     #: the end of the time given to the create that followed the last stall
     trial_until: float = 0.0
     #: creates that are not answered

@@ -17,6 +17,7 @@ from dataclasses import dataclass, replace
 from nodepool.core import events
 from nodepool.core.commands import AttachAddress, Connect, CreateServer, ReadLimits
 from nodepool.core.events import Step
+from nodepool.core.health import in_short
 from nodepool.core.state import Boot, State
 from nodepool.model import Fault, MachineKey, Presence, Server
 
@@ -97,6 +98,7 @@ def on_create_failed(state: State, event: events.CreateFailed, now: float) -> Ou
     provider = state.provider_of(key)
     pause = state.health_of(provider).failed(key, event.fault, now)
     if pause:
+        state.health_of(provider).refusal = in_short(event.text or event.fault.value)
         _pause(state, provider, event.text, pause)
         if event.fault is Fault.QUOTA:
             state.call(ReadLimits(provider))
@@ -253,7 +255,8 @@ def _went_wrong(
     if step in _SAID and not _may_be_the_image(state, boot.key, step):
         health = state.health_of(boot.provider)
         if pause := health.went_wrong(step, now):
-            said = f"{health.failures[step]} servers in a row {_SAID[step]}"
+            said = f"{health.failures[step]} servers in a row {_SAID[step]}; the last: {text}"
+            health.reason = in_short(said)
             _pause(state, boot.provider, said, pause)
     return Failed(boot.key, step, stat_key, text)
 

@@ -15,6 +15,7 @@ from nodepool.core import (
 from nodepool.core.commands import Command
 from nodepool.core.dispatch import HANDLERS
 from nodepool.core.events import Event, Step
+from nodepool.core.obstacles import Obstacle, find_obstacles, find_room
 from nodepool.core.ports import EVERYTHING, Numbers, Observer, Switches
 from nodepool.core.state import State
 from nodepool.model import MachineKey, Node, NodeState, Presence, SnapshotImage
@@ -79,6 +80,14 @@ class Pool:
         found |= {MachineKey("image", number): step for number, step in state.builds.items()}
         found |= {key: boot.step for key, boot in state.boots.items() if key.index == 0}
         return found
+
+    def obstacles(self, now: float) -> tuple[Obstacle, ...]:
+        """What keeps launches from going."""
+        return tuple(find_obstacles(self._state, now))
+
+    def account_room(self) -> dict[str, int]:
+        """By provider: servers that its account takes besides ours, where it told so."""
+        return find_room(self._state)
 
     def providers_to_watch(self) -> frozenset[str]:
         """Providers whose servers something waits for: their lists are asked for every few

@@ -97,6 +97,16 @@ class Unheard:
     asked: dict[int, Asked] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, slots=True)
+class Outage:
+    """Of a target that takes no nodes now."""
+
+    #: epoch seconds
+    since: float
+    #: one line of bounded length
+    reason: str
+
+
 #: what takes something away
 DELETIONS = (
     DeleteServer,
@@ -137,7 +147,7 @@ class State:
     #: of launches that fail for no fault of the cloud's (blame.py)
     pauses: dict[Place, Pause] = field(default_factory=dict)
     #: targets that take no nodes now
-    offline: set[str] = field(default_factory=set)
+    offline: dict[str, Outage] = field(default_factory=dict)
     holds: Mapping[str, int] = field(default_factory=dict)
     boots: dict[MachineKey, Boot] = field(default_factory=dict)
     launches: dict[int, Launch] = field(default_factory=dict)

@@ -1,4 +1,5 @@
-"""The status page: nodes by provider, label and target, images, and every node. Pure.
+"""The status page: what keeps launches from going, nodes by provider, label and target, images, and
+every node. Pure.
 
 It needs no script: the browser loads it anew every ten seconds. Bars are SVG, since the page's
 security policy lets no style into its text.
@@ -12,6 +13,8 @@ from html import escape
 from typing import Final
 
 from nodepool import __version__
+from nodepool.core.pauses import Place
+from nodepool.daemon.page_obstacles import marks, obstacles_section
 from nodepool.daemon.pool_thread import PoolView
 from nodepool.model import MachineKey, Node, NodeState, SnapshotImage
 from nodepool.status import age
@@ -46,13 +49,15 @@ Counts = Counter[NodeState]
 
 def render(view: PoolView) -> str:
     """The whole page."""
+    marked = marks(view)
     counts = Counter(node.state for node in view.nodes)
     parts = [
         _head(view),
         "<main>",
-        _section("Providers", _providers(view)),
-        _section("Labels", _labels(view)),
-        _section("Targets", _targets(view)),
+        obstacles_section(view),
+        _section("Providers", _providers(view, marked)),
+        _section("Labels", _labels(view, marked)),
+        _section("Targets", _targets(view, marked)),
         _section("Images", _images(view)),
         _section(f"Nodes <small>{sum(counts.values())}</small>", _nodes(view)),
         "</main>",
@@ -81,7 +86,8 @@ _FOOT: Final = """\
 <footer class="bar">
   <p>Version {version}</p>
   <p>As text: <a href="node-list">node-list</a>, <a href="image-list">image-list</a>,
-    <a href="dib-image-list">dib-image-list</a>; with <code>.json</code> for programs</p>
+    <a href="dib-image-list">dib-image-list</a>, <a href="provider-list">provider-list</a>,
+    <a href="obstacle-list">obstacle-list</a>; with <code>.json</code> for programs</p>
 </footer>
 </body>
 </html>
@@ -112,8 +118,8 @@ def _table(titles: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
     return f"<table>\n<thead><tr>{head}</tr></thead>\n<tbody>\n{body}\n</tbody>\n</table>"
 
 
-def _bar(counts: Counts, size: int) -> str:
-    """Nodes by state, against what there may be."""
+def _bar(counts: Counts, size: int, closed: int = 0) -> str:
+    """Nodes by state, against what there may be; `closed`: of that, what cannot be had now."""
     total = max(size, sum(counts.values()), 1)
     at, parts, words = 0.0, [], []
     for state in STATES:
@@ -122,6 +128,10 @@ def _bar(counts: Counts, size: int) -> str:
             parts.append(f'<rect class="{state.word}" x="{at:.2f}" width="{width:.2f}"/>')
             words.append(f"{count} {state.word}")
             at += width
+    if closed > 0:
+        width = min(100 * closed / total, 100 - at)
+        parts.append(f'<rect class="closed" x="{100 - width:.2f}" width="{width:.2f}"/>')
+        words.append(f"no room for {closed} in the account")
     title = escape(", ".join(words) or "none")
     return (
         '<svg class="counts" viewBox="0 0 100 10" preserveAspectRatio="none" role="img"'
@@ -136,25 +146,29 @@ def _numbers(counts: Counts) -> list[str]:
 _STATE_TITLES: Final = tuple(state.word for state in STATES)
 
 
-def _providers(view: PoolView) -> str:
-    machines: Counter[str] = Counter()
-    for node in view.nodes:
-        machines[node.provider] += node.room
+def _providers(view: PoolView, marked: Mapping[Place, str]) -> str:
+    servers = view.servers()
     by_provider = _count(view.nodes, lambda node: node.provider)
     sizes = {name: provider.max_servers for name, provider in view.config.providers.items()}
-    rows = [
-        [
-            escape(name),
-            _bar(by_provider.get(name, Counter()), sizes.get(name, 0)),
-            f"{machines[name]} of {max(0, sizes[name])}" if name in sizes else "not configured",
-            *_numbers(by_provider.get(name, Counter())),
-        ]
-        for name in _names(sizes, by_provider)
-    ]
-    return _table(["Provider", "", "servers", *_STATE_TITLES], rows)
+    rows = []
+    for name in _names(sizes, by_provider):
+        counts, size, room = by_provider.get(name, Counter()), sizes.get(name), None
+        if size is not None:
+            room = view.account_room.get(name)
+        closed = 0 if size is None or room is None else size - servers[name] - room
+        rows.append(
+            [
+                escape(name) + marked.get(Place(provider=name), ""),
+                _bar(counts, size or 0, closed),
+                "not configured" if size is None else f"{servers[name]} of {max(0, size)}",
+                "" if room is None else f"{room} more",
+                *_numbers(counts),
+            ]
+        )
+    return _table(["Provider", "", "servers", "account", *_STATE_TITLES], rows)
 
 
-def _labels(view: PoolView) -> str:
+def _labels(view: PoolView, marked: Mapping[Place, str]) -> str:
     by_label = _count(view.nodes, lambda node: node.label)
     labels = view.config.labels
     most = max((sum(counts.values()) for counts in by_label.values()), default=1)
@@ -163,17 +177,19 @@ def _labels(view: PoolView) -> str:
         counts = by_label.get(name, Counter())
         label = labels.get(name)
         least = str(label.min_ready) if label else "not configured"
-        rows.append([escape(name), _bar(counts, most), least, *_numbers(counts)])
+        title = escape(name) + marked.get(Place(name), "")
+        rows.append([title, _bar(counts, most), least, *_numbers(counts)])
     return _table(["Label", "", "min-ready", *_STATE_TITLES], rows)
 
 
-def _targets(view: PoolView) -> str:
+def _targets(view: PoolView, marked: Mapping[Place, str]) -> str:
     by_target = _count(view.nodes, lambda node: node.target)
     most = max((sum(counts.values()) for counts in by_target.values()), default=1)
     rows = []
     for name in _names(view.config.targets, by_target):
         counts = by_target.get(name, Counter())
-        rows.append([escape(name), _bar(counts, most), *_numbers(counts)])
+        title = escape(name) + marked.get(Place(target=name), "")
+        rows.append([title, _bar(counts, most), *_numbers(counts)])
     return _table(["Target", "", *_STATE_TITLES], rows)
 
 

@@ -10,16 +10,17 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Container, Mapping, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 from typing import Protocol
 
 from nodepool.config.values import NodepoolConfig
 from nodepool.core.commands import Call
 from nodepool.core.events import ConfigLoaded, Event, Step, TimeCame
+from nodepool.core.obstacles import Obstacle
 from nodepool.core.pool import Pool
 from nodepool.core.ports import Ledger
 from nodepool.daemon.batch import Batch, spared
@@ -60,6 +61,16 @@ class PoolView:
     config: NodepoolConfig
     #: epoch seconds
     at: float
+    obstacles: tuple[Obstacle, ...] = ()
+    #: by provider: servers that the account takes besides ours, where it told so
+    account_room: Mapping[str, int] = field(default_factory=dict)
+
+    def servers(self) -> Counter[str]:
+        """Those that count against max-servers, by provider."""
+        found: Counter[str] = Counter()
+        for node in self.nodes:
+            found[node.provider] += node.room
+        return found
 
 
 class CallTaker(Protocol):
@@ -179,13 +190,15 @@ class PoolThread:
     def _answer_views(self) -> None:
         if not self._wanted:
             return
-        pool = self._pool
+        pool, now = self._pool, clock.now()
         view = PoolView(
             tuple(pool.nodes.values()),
             tuple(pool.images.values()),
             pool.steps(),
             self._config,
-            clock.now(),
+            now,
+            pool.obstacles(now),
+            pool.account_room(),
         )
         while self._wanted:
             wanted = self._wanted.popleft()

@@ -16,7 +16,14 @@ from aiohttp import web
 from nodepool.daemon.page import render
 from nodepool.daemon.pool_thread import PoolView
 from nodepool.model import Node
-from nodepool.status import Table, dib_image_table, image_table, node_table
+from nodepool.status import (
+    Table,
+    dib_image_table,
+    image_table,
+    node_table,
+    obstacle_table,
+    provider_table,
+)
 from zuul.lib.web.site import StatusSite
 
 #: how long a view is good for
@@ -33,6 +40,8 @@ _TABLES: Final[Mapping[str, Callable[[PoolView], Table]]] = {
         sorted(view.images, key=lambda each: (each.provider, each.image, each.id)), view.at
     ),
     "/dib-image-list": lambda view: dib_image_table(),
+    "/provider-list": lambda view: provider_table(_providers(view)),
+    "/obstacle-list": lambda view: obstacle_table(view.obstacles, view.at),
 }
 
 
@@ -119,3 +128,17 @@ class WebServer(StatusSite[Pages]):
 def _by_place(view: PoolView) -> list[Node]:
     """As the command line lists them."""
     return sorted(view.nodes, key=lambda node: (node.provider, node.label, node.id))
+
+
+def _providers(view: PoolView) -> list[tuple[str, int | None, int, int | None]]:
+    """In the file's order, then those that have left it and have servers still."""
+    configured, servers = view.config.providers, view.servers()
+    return [
+        (
+            name,
+            configured[name].max_servers if name in configured else None,
+            servers[name],
+            view.account_room.get(name),
+        )
+        for name in dict.fromkeys((*configured, *sorted(servers)))
+    ]

@@ -130,11 +130,12 @@ class _Watch:
         try:
             online = self._ask(stopping)
         except TargetError as error:
-            self._tell(events.TargetChecked(self._name, False))
+            self._tell(events.TargetChecked(self._name, False, str(error)))
             self._say(f"Target {self._name} is offline: {error}")
             return
-        self._tell(events.TargetChecked(self._name, online))
-        said = "" if online else f"Target {self._name} is offline: it is about to shut down"
+        why = "" if online else "it is about to shut down"
+        self._tell(events.TargetChecked(self._name, online, why))
+        said = f"Target {self._name} is offline: {why}" if why else ""
         asked_at = clock.now()
         try:
             computers = self._jenkins.survey()

@@ -12,6 +12,8 @@ import pytest
 import requests
 
 from nodepool.config import parse_config
+from nodepool.core.obstacles import Hindrance, Obstacle
+from nodepool.core.pauses import Place
 from nodepool.daemon import web
 from nodepool.daemon.pool_thread import PoolView
 from nodepool.daemon.web import WebServer
@@ -29,7 +31,14 @@ class Source:
         self.is_at_work = True
         self.asked = 0
         nodes = (NODE, replace(NODE, id=1, nodename="n-1"))
-        self.view = PoolView(nodes, (ready_image(),), {}, parse_config(CONFIG, "site"), time.time())
+        now = time.time()
+        paused = Obstacle(Place(provider="p"), Hindrance.PAUSED, "<no>", 2, now + 50.5)
+        offline = Obstacle(Place(target="t"), Hindrance.OFFLINE, "503", since=7.5)
+        self.view = PoolView(
+            *(nodes, (ready_image(),), {}, parse_config(CONFIG, "site"), now),
+            (paused, offline),
+            {"p": 3},
+        )
 
     def request_view(self) -> Future[PoolView] | None:
         self.asked += 1
@@ -74,10 +83,35 @@ def test_lists_for_programs(server: WebServer) -> None:
     assert get(server, "/dib-image-list.json").json() == []
 
 
+def test_lists_of_what_is_in_the_way(server: WebServer, source: Source) -> None:
+    answer = get(server, "/obstacle-list.json")
+    until = int(source.view.at + 50.5)
+    paused, offline = answer.json()
+    assert paused == {
+        "provider": "p",
+        "label": None,
+        "target": None,
+        "state": "paused",
+        "left": "00:00:00:50",
+        "until": until,
+        "since": None,
+        "pauses": 2,
+        "reason": "<no>",
+    }
+    assert (offline["target"], offline["state"], offline["since"]) == ("t", "offline", 7)
+    assert "<" not in answer.text
+    assert "| paused  |" in get(server, "/obstacle-list").text
+    assert get(server, "/provider-list.json").json() == [
+        {"provider": "p", "max_servers": 10, "servers": 2, "account_room": 3}
+    ]
+    assert get(server, "/provider-list").text.startswith("+----------+-------------+")
+
+
 def test_the_page_and_its_files(server: WebServer) -> None:
     page = get(server, "/")
     assert page.headers["Content-Type"] == "text/html; charset=utf-8"
     assert "&lt;b&gt;" in page.text
+    assert '<td class="why">&lt;no&gt;</td>' in page.text
     for path in ("/static/base.css", "/static/nodepool.css"):
         assert path[1:] in page.text
         assert get(server, path).headers["Content-Type"] == "text/css; charset=utf-8"

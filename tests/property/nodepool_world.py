@@ -213,7 +213,7 @@ class World(Edges):
         from nodepool.core import planner
 
         state = self.pool._state
-        if state.offline >= set(self.config.targets):
+        if state.offline.keys() >= set(self.config.targets):
             return
         room = planner._room(state, self.now)
         targets = [name for name in self.config.targets if name not in state.offline]

@@ -6,6 +6,8 @@ import pytest
 from prettytable import PrettyTable
 
 from nodepool import status
+from nodepool.core.obstacles import Hindrance, Obstacle
+from nodepool.core.pauses import Place
 from nodepool.model import CloudImage, Machine, Node, NodeState, Server, SnapshotImage
 
 NOW = 1_000_000.0
@@ -124,3 +126,17 @@ def test_aliens() -> None:
 )
 def test_ages(seconds: float, text: str) -> None:
     assert status.age(seconds) == text
+
+
+def test_obstacles_tell_the_time_that_is_left() -> None:
+    paused = Obstacle(Place("a", target="t"), Hindrance.PAUSED, "\x1b no", 2, until=NOW + 61.9)
+    offline = Obstacle(Place(target="t"), Hindrance.OFFLINE, "503", since=NOW - 5)
+    heading, *rows = cells(status.obstacle_table([paused, offline], NOW))
+    assert heading == ["Provider", "Label", "Target", "State", "Left", "Pauses", "Reason"]
+    assert rows[0] == ["None", "a", "t", "paused", "00:00:01:01", "2", "? no"]
+    assert rows[1] == ["None", "None", "t", "offline", "None", "0", "503"]
+
+
+def test_providers_tell_their_limits() -> None:
+    table = status.provider_table([("p", 10, 3, 2), ("left", None, 1, None)])
+    assert cells(table)[1:] == [["p", "10", "3", "2"], ["left", "None", "1", "None"]]
