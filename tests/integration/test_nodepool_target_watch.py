@@ -46,8 +46,9 @@ def watch(make_watch: Callable[..., TargetWatch], jenkins: SandboxJenkins) -> Ta
 
 
 def is_online(inbox: Inbox, online: bool, target: str = "main") -> None:
-    """Wait until the target is told to be so."""
-    inbox.wait(events.TargetChecked, lambda e: (e.target, e.online) == (target, online))
+    """Wait until the target is told to be so, and why it is not online."""
+    told = inbox.wait(events.TargetChecked, lambda e: (e.target, e.online) == (target, online))
+    assert bool(told.text) is not online
 
 
 def survey(inbox: Inbox, fits: Callable[[dict[str, Computer]], bool]) -> events.TargetSurveyed:

@@ -145,7 +145,9 @@ def test_what_the_account_has_no_room_for_is_closed_in_the_bar() -> None:
 def test_obstacles_of_many_labels_do_not_drown_the_page() -> None:
     many = [Obstacle(Place(f"l{n}", target="t"), Hindrance.DUE, "", 1) for n in range(MOST_SHOWN)]
     last = Obstacle(Place(target="t"), Hindrance.DUE, "", 1)
-    assert '1 more in <a href="obstacle-list">' in hindered(*many, last)
+    page = hindered(*many, last)
+    assert '1 more in <a href="obstacle-list">' in page
+    assert page.count('<td class="why">') == MOST_SHOWN
 
 
 def test_reasons_and_names_of_obstacles_are_no_markup() -> None:

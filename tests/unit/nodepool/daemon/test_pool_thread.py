@@ -113,11 +113,15 @@ def _broken(event: events.Event, now: float) -> tuple[commands.Command, ...]:
 def test_views_are_given_between_events() -> None:
     world = World()
     world.inbox.put(events.Started())
+    world.inbox.put(events.TargetChecked("t", online=False, text="503"))
+    world.inbox.put(events.LimitsRead("p", 4, 1.0))
     world.thread.start()
     try:
         view = world.thread.request_view().result(20)
         assert (view.nodes, view.config) == ((), world.config)
         assert [key.kind for key in view.steps] == ["image"]
+        assert [each.reason for each in view.obstacles] == ["503"]
+        assert view.account_room == {"p": 3}  # less the server that is asked for
     finally:
         world.thread.stop()
     # The last state, even of a thread that has ended.
