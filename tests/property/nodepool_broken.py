@@ -114,12 +114,6 @@ MUTATIONS = (
         "1e12",
     ),
     Mutation(
-        "a node whose builds cannot be told stays ready",
-        "unheard:on_listed",
-        "lifecycle.done(state, node, None, now)",
-        "pass",
-    ),
-    Mutation(
         "rounding leaves room unused",
         "planner:_share",
         "grants += _give_the_rest(requests, grants, room, history, taken)",

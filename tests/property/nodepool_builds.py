@@ -238,7 +238,7 @@ class Builds:
     # -- what Jenkins is asked ---------------------------------------------------------------------
 
     def fails(self, jenkins: Jenkins) -> bool:
-        return self.now < jenkins.down_until or self.lucky(self.faults.jenkins)
+        return self.now < jenkins.down_until or self.lucky(self.faults.sulk)
 
     def set_offline(self, call: commands.SetNodeOffline) -> None:
         jenkins = self.jenkins[call.target]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 
 from nodepool.core.removal import DOUBT_SECONDS
 from nodepool.model import CloudImage, FloatingIp, Owner, Server
@@ -56,21 +56,24 @@ class Faults:
     no_neutron: float = 0.1
     #: the line to the publisher breaks, for some minutes
     deaf: float = 0.02
+    #: a master does not set a node offline, or does not tell its builds
+    sulk: float = 0.05
     #: a list of builds does not reach as far back as it should
     unsure: float = 0.1
     #: seconds from one short burst of work to the next; 0: there is always some
     lull: float = 0.0
 
 
-NONE = Faults(*([0.0] * 21))
+NONE = Faults(*([0.0] * len(fields(Faults))))
 #: clouds that do well, so that there are many builds; little of which is heard
 DEAF = replace(
     NONE,
     lose_event=0.1,
     double_event=0.1,
     crash=0.005,
-    jenkins=0.1,
+    jenkins=0.01,
     deaf=0.1,
+    sulk=0.1,
     unsure=0.3,
     lull=200.0,
 )
