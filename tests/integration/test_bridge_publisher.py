@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import socket
 import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +19,7 @@ import zmq
 from gearman_plugin_shim.events_http import EventsServer
 from gearman_plugin_shim.publisher import BuildEvent, EventHistory, Publisher
 from tests.integration.bridge_world import World
+from zuul.lib.web.server import STOP_SECONDS
 
 pytestmark = pytest.mark.integration
 
@@ -184,3 +187,26 @@ def test_builds_that_nobody_submitted_are_published_too(
         assert told[2]["build"] == last
     finally:
         world.close()
+
+
+@pytest.mark.parametrize("asked", [False, True])
+def test_no_client_outlives_the_server(asked: bool) -> None:
+    """Neither one that is just coming in, nor one that does not take its answer. What is left open
+    would fail the test as it is collected."""
+    history = EventHistory(10)
+    for _ in range(4):
+        history.add(BuildEvent("onStarted", json.dumps({"text": "x" * 900_000}), "n1"), 0.0)
+    for _ in range(10):
+        server = EventsServer("127.0.0.1", 0, history)
+        server.start()
+        with ExitStack() as clients:
+            for _ in range(3):
+                address = ("127.0.0.1", server.port)
+                client = clients.enter_context(socket.create_connection(address, WAIT_SECONDS))
+                if asked:
+                    client.sendall(b"GET /events HTTP/1.1\r\nHost: bridge\r\n\r\n")
+                    assert client.recv(10) == b"HTTP/1.1 2"
+            began = time.monotonic()
+            server.stop()
+            assert time.monotonic() - began < STOP_SECONDS / 2, "nobody is waited for"
+    gc.collect()

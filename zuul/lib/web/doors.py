@@ -20,6 +20,8 @@ CONNECTION_SECONDS = 60.0
 MAX_CONNECTIONS = 512
 #: how long what a client still sends is read, once it has its answer
 LINGERING_SECONDS = 1.0
+#: of the event loop, from the door until somebody is inside
+TURNS = 5
 
 
 class Doors:
@@ -28,11 +30,12 @@ class Doors:
     def __init__(self, server: web.Server, headers: Mapping[str, str]) -> None:
         self._server = server
         self._headers = headers
+        self._inside: set[asyncio.Transport] = set()
 
     def open(self) -> asyncio.BaseProtocol:
         if len(self._server.connections) >= MAX_CONNECTIONS:
             return _Closed()
-        return _Visit(self._server, self._headers)
+        return _Visit(self._server, self._headers, self._inside)
 
     async def close_old(self) -> None:
         """Close what was open at the last sweep already; runs until cancelled.
@@ -47,6 +50,18 @@ class Doors:
                     connection.force_close()
             before = set(self._server.connections)
 
+    async def close(self, listener: asyncio.Server) -> None:
+        """Let nobody in any more, and show everybody out; no answer is waited for."""
+        # Closed at once, it would lose the sockets of those who are just coming in (CPython 3.11).
+        for door in listener.sockets:
+            asyncio.get_running_loop().remove_reader(door.fileno())
+        for _ in range(TURNS):
+            await asyncio.sleep(0)
+        listener.close()
+        for transport in self._inside:
+            transport.abort()
+        await asyncio.sleep(0)
+
 
 class _Visit(web.RequestHandler):
     """One connection.
@@ -55,9 +70,11 @@ class _Visit(web.RequestHandler):
     and say there which version of what it is.
     """
 
-    __slots__ = ("_headers",)
+    __slots__ = ("_headers", "_inside", "_own")
 
-    def __init__(self, server: web.Server, headers: Mapping[str, str]) -> None:
+    def __init__(
+        self, server: web.Server, headers: Mapping[str, str], inside: set[asyncio.Transport]
+    ) -> None:
         super().__init__(
             server,
             loop=asyncio.get_running_loop(),
@@ -67,6 +84,17 @@ class _Visit(web.RequestHandler):
             lingering_time=LINGERING_SECONDS,
         )
         self._headers = headers
+        self._inside = inside
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self._own = transport
+        self._inside.add(transport)
+        super().connection_made(transport)
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        self._inside.discard(self._own)
+        super().connection_lost(exc)
 
     def handle_error(
         self,

@@ -105,7 +105,7 @@ class WebThread:
             listener = await self._listen(doors)
             if listener is not None:
                 await self._stopping.wait()
-                listener.close()
+                await doors.close(listener)
         finally:
             sweeper.cancel()
             self._on_end()
