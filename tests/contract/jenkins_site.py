@@ -14,7 +14,7 @@ import requests
 from tests.sandbox.jenkins_model import Mode, Parameter
 
 WAIT_SECONDS = 30.0
-REST_SECONDS = 30.0
+REST_SECONDS = 50.0
 BUILD_TREE = (
     "number,url,building,result,builtOn,timestamp,duration,description,"
     "actions[parameters[name,value]]"

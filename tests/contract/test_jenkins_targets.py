@@ -137,7 +137,7 @@ def test_which_builds_ran_on_a_node(
 ) -> None:
     """One answer from three masters: of a build that is over, and of one that runs."""
     declared = [Parameter("ZUUL_UUID"), Parameter("ZUUL_BRANCH")]
-    node = jenkins_site.node("listed")
+    node = jenkins_site.node("listed", mode="EXCLUSIVE")
     fails = jenkins_site.job("exit 1", labels="listed", quiet_seconds=0, parameters=declared)
     runs = jenkins_site.job("sleep 60", labels="listed", quiet_seconds=0, parameters=declared)
     jenkins_site.job("true", labels="listed")  # never built
@@ -166,7 +166,7 @@ def test_builds_of_one_job_page_by_page(
 ) -> None:
     """Where the master knows ranges; the others tell all at once, and say so by an error."""
     monkeypatch.setattr(target_builds, "PAGE", 2)
-    node = jenkins_site.node("paged")
+    node = jenkins_site.node("paged", mode="EXCLUSIVE")
     job = jenkins_site.job("true", labels="paged", quiet_seconds=0)
     starts = []
     for _ in range(5):
@@ -184,7 +184,7 @@ def test_a_node_is_set_offline_under_its_build(
     edge: TargetEdge, inbox: Inbox, jenkins_site: JenkinsSite, config: JenkinsConfig
 ) -> None:
     """The build goes on, the next one waits; a second call does not turn it back."""
-    node = jenkins_site.node("spent")
+    node = jenkins_site.node("spent", mode="EXCLUSIVE")
     job = jenkins_site.job("sleep 3", labels="spent", quiet_seconds=0)
     first = jenkins_site.submitted(job)
     jenkins_site.running(job, first)
