@@ -30,12 +30,11 @@ class Doors:
     def __init__(self, server: web.Server, headers: Mapping[str, str]) -> None:
         self._server = server
         self._headers = headers
-        self._inside: set[asyncio.Transport] = set()
 
     def open(self) -> asyncio.BaseProtocol:
         if len(self._server.connections) >= MAX_CONNECTIONS:
             return _Closed()
-        return _Visit(self._server, self._headers, self._inside)
+        return _Visit(self._server, self._headers)
 
     async def close_old(self) -> None:
         """Close what was open at the last sweep already; runs until cancelled.
@@ -58,8 +57,9 @@ class Doors:
         for _ in range(TURNS):
             await asyncio.sleep(0)
         listener.close()
-        for transport in self._inside:
-            transport.abort()
+        for connection in self._server.connections:
+            if connection.transport is not None:
+                connection.transport.abort()
         await asyncio.sleep(0)
 
 
@@ -70,11 +70,9 @@ class _Visit(web.RequestHandler):
     and say there which version of what it is.
     """
 
-    __slots__ = ("_headers", "_inside", "_own")
+    __slots__ = ("_headers",)
 
-    def __init__(
-        self, server: web.Server, headers: Mapping[str, str], inside: set[asyncio.Transport]
-    ) -> None:
+    def __init__(self, server: web.Server, headers: Mapping[str, str]) -> None:
         super().__init__(
             server,
             loop=asyncio.get_running_loop(),
@@ -84,17 +82,6 @@ class _Visit(web.RequestHandler):
             lingering_time=LINGERING_SECONDS,
         )
         self._headers = headers
-        self._inside = inside
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._own = transport
-        self._inside.add(transport)
-        super().connection_made(transport)
-
-    def connection_lost(self, exc: BaseException | None) -> None:
-        self._inside.discard(self._own)
-        super().connection_lost(exc)
 
     def handle_error(
         self,
