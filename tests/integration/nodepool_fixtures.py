@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from nodepool.drivers.jenkins import TargetEdge
 from tests.integration.nodepool_inbox import Inbox
 from tests.integration.nodepool_store_world import Site
-from tests.integration.nodepool_targets import USERS
+from tests.integration.nodepool_targets import USERS, target_of
 from tests.sandbox.jenkins import SandboxJenkins
 
 
@@ -38,6 +40,27 @@ def jenkins(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[SandboxJ
         tmp_path / "jenkins", modern=request.param == "modern", users=USERS
     ) as jenkins:
         yield jenkins
+
+
+@pytest.fixture
+def make_target_edge(inbox: Inbox) -> Iterator[Callable[..., TargetEdge]]:
+    with contextlib.ExitStack() as stack:
+
+        def make(**more: Any) -> TargetEdge:
+            edge = TargetEdge(inbox, **more)
+            stack.callback(edge.stop)
+            edge.start()
+            return edge
+
+        yield make
+
+
+@pytest.fixture
+def target_edge(make_target_edge: Callable[..., TargetEdge], jenkins: SandboxJenkins) -> TargetEdge:
+    """Its one target is called main."""
+    edge = make_target_edge()
+    edge.configure({"main": target_of(jenkins.url)})
+    return edge
 
 
 @contextlib.contextmanager

@@ -5,15 +5,37 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, TypeVar
 
 import asyncssh
 import paramiko
 
+from nodepool.config.values import CloudConfig, ProviderConfig, ProviderImage
 from tests.sandbox.nova import SandboxCloud
+from zuul.lib.secret import Secret
 
 T = TypeVar("T")
 WAIT_SECONDS = 20.0
+
+
+def provider_of(cloud: SandboxCloud) -> ProviderConfig:
+    """A provider for an impatient nodepool: no pause between calls, a second for each."""
+    account = cloud.account()
+    return ProviderConfig(
+        name="sandbox",
+        cloud=CloudConfig(
+            auth_url=account.auth_url,
+            username=account.username,
+            password=Secret(account.password),
+            project_name=account.project_name,
+            region_name=account.region,
+            rate=0.0,
+            api_timeout=1.0,
+        ),
+        max_servers=5,
+        images=MappingProxyType({"bare": ProviderImage("bare", 1024, "base", config_drive=True)}),
+    )
 
 
 class Client:

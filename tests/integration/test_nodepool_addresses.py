@@ -6,12 +6,10 @@ import contextlib
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any
 
 import pytest
 
-from nodepool.config.values import CloudConfig, ProviderConfig, ProviderImage
 from nodepool.core import commands, events
 from nodepool.drivers.nova import NovaProvider
 from nodepool.drivers.nova_rows import write_mark
@@ -20,33 +18,15 @@ from nodepool.drivers.provider_keys import KeyRing
 from nodepool.drivers.server_watch import ServerWatch
 from nodepool.model import MachineKey, Owner
 from tests.integration.nodepool_inbox import Inbox
+from tests.integration.nova_client import provider_of
 from tests.sandbox.nova import SandboxCloud
 from tests.sandbox.nova_model import Network
 from tests.sandbox.nova_settings import Times
-from zuul.lib.secret import Secret
 
 pytestmark = pytest.mark.integration
 KEY = MachineKey("node", 7)
 OWNER = Owner("sandbox", KEY, "pool-1")
 TIMES = Times(boot=0.02, ssh=0.0, delete=0.02, snapshot=0.02)
-
-
-def config_of(cloud: SandboxCloud) -> ProviderConfig:
-    account = cloud.account()
-    return ProviderConfig(
-        name="sandbox",
-        cloud=CloudConfig(
-            auth_url=account.auth_url,
-            username=account.username,
-            password=Secret(account.password),
-            project_name=account.project_name,
-            region_name=account.region,
-            rate=0.0,
-            api_timeout=1.0,
-        ),
-        max_servers=5,
-        images=MappingProxyType({"bare": ProviderImage("bare", 1024, "base")}),
-    )
 
 
 class Site:
@@ -89,7 +69,7 @@ def site_on(folder: Path, **options: Any) -> Iterator[Site]:
     with SandboxCloud(folder, quota=5, times=TIMES, ssh=False, **options) as cloud:
         inbox = Inbox()
         edge = CloudEdge(inbox, NovaProvider, KeyRing(), list_every=0.05)
-        edge.configure({"sandbox": config_of(cloud)})
+        edge.configure({"sandbox": provider_of(cloud)})
         try:
             yield Site(cloud, edge, inbox)
         finally:
@@ -154,7 +134,7 @@ def test_where_nova_has_them_alone(tmp_path: Path) -> None:
         assert site.cloud.floating_ips() == {attached.address: server_id}
         site.delete(server_id, floating_ip=attached.floating_ip)
         assert site.floating() == []
-        edge, config = site.edge, config_of(site.cloud)
+        edge, config = site.edge, provider_of(site.cloud)
         edge.configure({"sandbox": replace(config, pool="other")})
         failed = site.refused(site.boot())
         assert "pool not found" in failed.text
@@ -195,7 +175,7 @@ def test_a_server_goes_before_one_that_no_row_knows_if_it_is_marked(
     with site_on(tmp_path, descriptions=descriptions) as site:
         server_id = site.boot()
         site.attach(server_id)
-        site.edge.configure({"sandbox": replace(config_of(site.cloud), pool="public")})
+        site.edge.configure({"sandbox": replace(provider_of(site.cloud), pool="public")})
         site.cloud.faults.add("floatingips.list", times=1, status=503)
         site.edge.submit(commands.DeleteServer("sandbox", server_id))
         if descriptions:
@@ -218,7 +198,7 @@ def test_what_is_left_of_its_own_server_does_not_keep_a_floating_ip(tmp_path: Pa
 
 def test_they_are_listed_while_some_of_ours_are_there(tmp_path: Path) -> None:
     with SandboxCloud(tmp_path, quota=5, times=TIMES, ssh=False) as cloud:
-        inbox, provider = Inbox(), NovaProvider(config_of(cloud))
+        inbox, provider = Inbox(), NovaProvider(provider_of(cloud))
         watch = ServerWatch("sandbox", provider, inbox, rest_every=0.0)
         asked = cloud.requests
 

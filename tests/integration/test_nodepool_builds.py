@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack
-from typing import Any
+from collections.abc import Callable
 
 import pytest
 
@@ -23,26 +21,6 @@ from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.integration
 OFFLINE = SetNodeOffline(7, "main", "n-1")
-
-
-@pytest.fixture
-def make_edge(inbox: Inbox) -> Iterator[Callable[..., TargetEdge]]:
-    with ExitStack() as stack:
-
-        def make(**more: Any) -> TargetEdge:
-            edge = TargetEdge(inbox, **more)
-            stack.callback(edge.stop)
-            edge.start()
-            return edge
-
-        yield make
-
-
-@pytest.fixture
-def edge(make_edge: Callable[..., TargetEdge], jenkins: SandboxJenkins) -> TargetEdge:
-    edge = make_edge()
-    edge.configure({"main": target_of(jenkins.url)})
-    return edge
 
 
 @pytest.fixture
@@ -69,8 +47,8 @@ def build(jenkins: SandboxJenkins, job: str, **parameters: str) -> None:
     )
 
 
-def found(edge: TargetEdge, inbox: Inbox, *wanted: WantedBuilds) -> events.BuildsListed:
-    edge.submit(ReadBuilds("main", wanted))
+def found(target_edge: TargetEdge, inbox: Inbox, *wanted: WantedBuilds) -> events.BuildsListed:
+    target_edge.submit(ReadBuilds("main", wanted))
     event = inbox.next()
     assert isinstance(event, events.BuildsListed), event
     assert event.target == "main"
@@ -86,26 +64,26 @@ def asked(jenkins: SandboxJenkins) -> list[str]:
 
 
 def test_what_ran_on_a_node_with_its_result(
-    edge: TargetEdge, inbox: Inbox, busy: SandboxJenkins
+    target_edge: TargetEdge, inbox: Inbox, busy: SandboxJenkins
 ) -> None:
-    listed = found(edge, inbox, WantedBuilds("n-2", 0.0))
+    listed = found(target_edge, inbox, WantedBuilds("n-2", 0.0))
     (row,) = listed.builds
     assert (row.nodename, row.job, row.number) == ("n-2", "other", 1)
     assert (row.building, row.status, row.offline_wanted) == (False, "FAILURE", True)
     assert row.seconds is not None
     assert listed.unsure == frozenset()
-    listed = found(edge, inbox, WantedBuilds("n-1", 0.0), WantedBuilds("n-3", 0.0))
+    listed = found(target_edge, inbox, WantedBuilds("n-1", 0.0), WantedBuilds("n-3", 0.0))
     assert [(each.job, each.branch) for each in listed.builds] == [("unit", "stable/x")] * 3
 
 
-def test_one_that_runs(edge: TargetEdge, inbox: Inbox, busy: SandboxJenkins) -> None:
+def test_one_that_runs(target_edge: TargetEdge, inbox: Inbox, busy: SandboxJenkins) -> None:
     busy.add_job("long", "sleep 60", labels="two", quiet_seconds=0)
     busy.start_build("long", ZUUL_UUID="b")
     eventually(lambda: [b for b in busy.builds("long") if b.building], "a start")
 
     def running() -> ListedBuild | None:
         # An old master does not know at once on which node it is.
-        builds = found(edge, inbox, WantedBuilds("n-2", 0.0, "long")).builds
+        builds = found(target_edge, inbox, WantedBuilds("n-2", 0.0, "long")).builds
         return builds[0] if builds else None
 
     row = eventually(running, "its row")
@@ -114,87 +92,89 @@ def test_one_that_runs(edge: TargetEdge, inbox: Inbox, busy: SandboxJenkins) -> 
 
 
 def test_what_was_built_before_costs_one_request(
-    edge: TargetEdge, inbox: Inbox, busy: SandboxJenkins
+    target_edge: TargetEdge, inbox: Inbox, busy: SandboxJenkins
 ) -> None:
     """And none of what is left changes that."""
     last = max(each.started_at_ms for each in busy.builds()) / 1000
-    assert found(edge, inbox, WantedBuilds("n-1", last + 1)).builds == ()
+    assert found(target_edge, inbox, WantedBuilds("n-1", last + 1)).builds == ()
     assert asked(busy) == ["/api/json"]
 
 
 def test_pages_are_turned_as_far_as_need_be(
-    edge: TargetEdge, inbox: Inbox, busy: SandboxJenkins, monkeypatch: pytest.MonkeyPatch
+    target_edge: TargetEdge, inbox: Inbox, busy: SandboxJenkins, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(target_builds, "PAGE", 1)
-    numbers = {each.number for each in found(edge, inbox, WantedBuilds("n-1", 0.0)).builds}
+    numbers = {each.number for each in found(target_edge, inbox, WantedBuilds("n-1", 0.0)).builds}
     assert numbers == {1, 2, 3}
     pages = asked(busy).count("/job/f/job/unit/api/json")
     assert pages == (3 if busy.modern else 1)
 
 
 def test_a_range_that_a_master_does_not_know_is_asked_for_once(
-    edge: TargetEdge, inbox: Inbox, busy: SandboxJenkins
+    target_edge: TargetEdge, inbox: Inbox, busy: SandboxJenkins
 ) -> None:
-    found(edge, inbox, WantedBuilds("n-1", 0.0), WantedBuilds("n-2", 0.0))
+    found(target_edge, inbox, WantedBuilds("n-1", 0.0), WantedBuilds("n-2", 0.0))
     lists = [path for path in asked(busy) if path.endswith(("unit/api/json", "other/api/json"))]
     assert len(lists) == (2 if busy.modern else 3)
 
 
 def test_a_job_that_is_gone_by_now_has_no_builds(
-    edge: TargetEdge, inbox: Inbox, busy: SandboxJenkins
+    target_edge: TargetEdge, inbox: Inbox, busy: SandboxJenkins
 ) -> None:
     busy.faults.add("job/other", status=404)
-    listed = found(edge, inbox, WantedBuilds("n-2", 0.0))
+    listed = found(target_edge, inbox, WantedBuilds("n-2", 0.0))
     assert (listed.builds, listed.unsure) == ((), frozenset())
 
 
 def test_a_target_that_does_not_answer_says_so(
-    make_edge: Callable[..., TargetEdge], inbox: Inbox, monkeypatch: pytest.MonkeyPatch
+    make_target_edge: Callable[..., TargetEdge], inbox: Inbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("nodepool.drivers.jenkins.TRIES", 2)
-    edge = make_edge()
-    edge.configure({"main": target_of(f"http://127.0.0.1:{free_port()}/")})
-    edge.submit(ReadBuilds("main", (WantedBuilds("n-1", 0.0),)))
+    target_edge = make_target_edge()
+    target_edge.configure({"main": target_of(f"http://127.0.0.1:{free_port()}/")})
+    target_edge.submit(ReadBuilds("main", (WantedBuilds("n-1", 0.0),)))
     event = inbox.next()
     assert isinstance(event, events.BuildsNotListed)
     assert (event.target, "cannot be reached" in event.text) == ("main", True)
-    edge.submit(ReadBuilds("stranger", (WantedBuilds("n-1", 0.0),)))
+    target_edge.submit(ReadBuilds("stranger", (WantedBuilds("n-1", 0.0),)))
     assert inbox.wait(events.BuildsNotListed).target == "stranger"
 
 
 def test_a_passing_trouble_is_waited_out(
-    edge: TargetEdge, inbox: Inbox, busy: SandboxJenkins
+    target_edge: TargetEdge, inbox: Inbox, busy: SandboxJenkins
 ) -> None:
     busy.faults.add("/job/f/job/unit/2", times=1, status=503)
-    assert len(found(edge, inbox, WantedBuilds("n-1", 0.0)).builds) == 3
+    assert len(found(target_edge, inbox, WantedBuilds("n-1", 0.0)).builds) == 3
 
 
 def test_an_answer_that_is_none_is_no_list(
-    edge: TargetEdge, inbox: Inbox, busy: SandboxJenkins, caplog: pytest.LogCaptureFixture
+    target_edge: TargetEdge, inbox: Inbox, busy: SandboxJenkins, caplog: pytest.LogCaptureFixture
 ) -> None:
     busy.faults.add("^/api/json", text='{"jobs": [{"name": "a", "lastBuild": {}}]}', status=200)
-    edge.submit(ReadBuilds("main", (WantedBuilds("n-1", 0.0),)))
+    target_edge.submit(ReadBuilds("main", (WantedBuilds("n-1", 0.0),)))
     event = inbox.next()
     assert isinstance(event, events.BuildsNotListed)
     assert event.text == "target main shows a build without a timestamp path=/"
     assert "ReadBuilds of target main failed" in caplog.text
 
 
-def test_a_walk_holds_up_no_node(edge: TargetEdge, inbox: Inbox, busy: SandboxJenkins) -> None:
+def test_a_walk_holds_up_no_node(
+    target_edge: TargetEdge, inbox: Inbox, busy: SandboxJenkins
+) -> None:
     busy.faults.add("^/api/json", times=1, delay=3.0)
-    edge.submit(ReadBuilds("main", (WantedBuilds("n-1", 0.0),)))
-    edge.submit(commands.UnregisterNode(7, "main", "n-1"))
+    target_edge.submit(ReadBuilds("main", (WantedBuilds("n-1", 0.0),)))
+    target_edge.submit(commands.UnregisterNode(7, "main", "n-1"))
     assert inbox.next() == events.Unregistered(7)
     assert isinstance(inbox.next(), events.BuildsListed)
 
 
 def test_a_walk_keeps_to_the_target_s_rate(
-    make_edge: Callable[..., TargetEdge], inbox: Inbox, busy: SandboxJenkins
+    make_target_edge: Callable[..., TargetEdge], inbox: Inbox, busy: SandboxJenkins
 ) -> None:
     tasks: list[str] = []
-    edge = make_edge(on_task=lambda target, task, seconds: tasks.append(task))
-    edge.configure({"main": target_of(busy.url)})
-    found(edge, inbox, WantedBuilds("n-2", 0.0))
+    target_edge = make_target_edge(on_task=lambda target, task, seconds: tasks.append(task))
+    target_edge.configure({"main": target_of(busy.url)})
+    found(target_edge, inbox, WantedBuilds("n-2", 0.0))
     lists = ["ListBuildsTask"] * (2 if busy.modern else 3)
     assert sorted(tasks) == ["GetBuildTask", *lists, "ListJobsTask"]
 
@@ -207,13 +187,13 @@ def toggles(jenkins: SandboxJenkins) -> int:
 
 
 def test_a_node_gets_no_more_builds_and_what_runs_goes_on(
-    edge: TargetEdge, inbox: Inbox, busy: SandboxJenkins
+    target_edge: TargetEdge, inbox: Inbox, busy: SandboxJenkins
 ) -> None:
     busy.add_job("some", "sleep 1.5", labels="one", quiet_seconds=0)
     busy.start_build("some", ZUUL_UUID="b")
     eventually(lambda: [b for b in busy.builds("some") if b.building], "a start")
     for _ in range(2):
-        edge.submit(OFFLINE)
+        target_edge.submit(OFFLINE)
         assert inbox.next() == events.NodeSetOffline(7)
     assert toggles(busy) == 1
     assert busy.offline("n-1") == OFFLINE_WORDS
@@ -225,49 +205,49 @@ def test_a_node_gets_no_more_builds_and_what_runs_goes_on(
 
 
 def test_one_that_somebody_set_offline_stays_as_it_is(
-    edge: TargetEdge, inbox: Inbox, busy: SandboxJenkins
+    target_edge: TargetEdge, inbox: Inbox, busy: SandboxJenkins
 ) -> None:
     busy.set_offline("n-1", reason="a look at it")
-    edge.submit(OFFLINE)
+    target_edge.submit(OFFLINE)
     assert inbox.next() == events.NodeSetOffline(7)
     assert (toggles(busy), busy.offline("n-1")) == (0, "a look at it")
 
 
 def test_a_node_that_is_gone_is_as_good(
-    edge: TargetEdge, inbox: Inbox, busy: SandboxJenkins
+    target_edge: TargetEdge, inbox: Inbox, busy: SandboxJenkins
 ) -> None:
-    edge.submit(SetNodeOffline(9, "main", "n-9"))
+    target_edge.submit(SetNodeOffline(9, "main", "n-9"))
     assert inbox.next() == events.NodeSetOffline(9)
     for name in ("(master)", ".."):
-        edge.submit(SetNodeOffline(9, "main", name))
+        target_edge.submit(SetNodeOffline(9, "main", name))
         assert inbox.next() == events.NodeSetOffline(9)
     assert toggles(busy) == 0
 
 
 def test_a_404_of_a_proxy_is_no_node_that_is_gone(
-    edge: TargetEdge, inbox: Inbox, busy: SandboxJenkins
+    target_edge: TargetEdge, inbox: Inbox, busy: SandboxJenkins
 ) -> None:
     busy.faults.add("computer/n-1/", status=404)
-    edge.submit(OFFLINE)
+    target_edge.submit(OFFLINE)
     event = inbox.next()
     assert isinstance(event, events.NodeNotSetOffline)
     assert (event.node_id, "404" in event.text) == (7, True)
 
 
 def test_a_refusal_is_told_and_logged(
-    edge: TargetEdge, inbox: Inbox, busy: SandboxJenkins, caplog: pytest.LogCaptureFixture
+    target_edge: TargetEdge, inbox: Inbox, busy: SandboxJenkins, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.WARNING)
     busy.faults.add("toggleOffline", status=403)
-    edge.submit(OFFLINE)
+    target_edge.submit(OFFLINE)
     assert isinstance(inbox.next(), events.NodeNotSetOffline)
     assert "SetNodeOffline of node 7 failed" in caplog.text
 
 
 def test_a_lost_answer_turns_nothing_back(
-    edge: TargetEdge, inbox: Inbox, busy: SandboxJenkins
+    target_edge: TargetEdge, inbox: Inbox, busy: SandboxJenkins
 ) -> None:
     busy.faults.add("toggleOffline", times=1, reset=True, after=True)
-    edge.submit(OFFLINE)
+    target_edge.submit(OFFLINE)
     assert inbox.next() == events.NodeSetOffline(7)
     assert (toggles(busy), busy.offline("n-1")) == (1, OFFLINE_WORDS)

@@ -7,12 +7,11 @@ from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any
 
 import pytest
 
-from nodepool.config.values import CloudConfig, ProviderConfig, ProviderImage
+from nodepool.config.values import CloudConfig, ProviderConfig
 from nodepool.config.values import Network as NetworkConfig
 from nodepool.core import commands, events
 from nodepool.drivers.nova import NovaProvider
@@ -20,11 +19,10 @@ from nodepool.drivers.provider_edge import CloudCall, CloudEdge
 from nodepool.drivers.provider_keys import KeyRing
 from nodepool.model import Fault, MachineKey, Owner
 from tests.integration.nodepool_inbox import Inbox
-from tests.integration.nova_client import wait_for
+from tests.integration.nova_client import provider_of, wait_for
 from tests.sandbox.nova import SandboxCloud
 from tests.sandbox.nova_model import Network
 from tests.sandbox.nova_settings import Times
-from zuul.lib.secret import Secret
 
 pytestmark = pytest.mark.integration
 KEY = MachineKey("node", 7, 1)
@@ -40,22 +38,7 @@ def cloud(tmp_path: Path) -> Iterator[SandboxCloud]:
 
 @pytest.fixture
 def config(cloud: SandboxCloud) -> ProviderConfig:
-    account = cloud.account()
-    return ProviderConfig(
-        name="sandbox",
-        cloud=CloudConfig(
-            auth_url=account.auth_url,
-            username=account.username,
-            password=Secret(account.password),
-            project_name=account.project_name,
-            region_name=account.region,
-            rate=0.0,
-            api_timeout=1.0,
-        ),
-        max_servers=5,
-        pool="public",
-        images=MappingProxyType({"bare": ProviderImage("bare", 1024, "base", config_drive=True)}),
-    )
+    return replace(provider_of(cloud), pool="public")
 
 
 @pytest.fixture

@@ -6,8 +6,7 @@ import itertools
 import logging
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -42,26 +41,6 @@ NAME = NODE.nodename
 KEY = MachineKey("node", NODE.id)
 
 
-@pytest.fixture
-def make_edge(inbox: Inbox) -> Iterator[Callable[..., TargetEdge]]:
-    with ExitStack() as stack:
-
-        def make(**more: Any) -> TargetEdge:
-            edge = TargetEdge(inbox, **more)
-            stack.callback(edge.stop)
-            edge.start()
-            return edge
-
-        yield make
-
-
-@pytest.fixture
-def edge(make_edge: Callable[..., TargetEdge], jenkins: SandboxJenkins) -> TargetEdge:
-    edge = make_edge()
-    edge.configure({"main": target_of(jenkins.url)})
-    return edge
-
-
 def failed(inbox: Inbox, step: Step = Step.REGISTER) -> str:
     """Why the step failed."""
     event = inbox.next()
@@ -74,9 +53,9 @@ def failed(inbox: Inbox, step: Step = Step.REGISTER) -> str:
 
 
 def test_a_node_is_made_in_one_request_and_deleted_in_one(
-    edge: TargetEdge, inbox: Inbox, jenkins: SandboxJenkins
+    target_edge: TargetEdge, inbox: Inbox, jenkins: SandboxJenkins
 ) -> None:
-    edge.submit(register(NODE))
+    target_edge.submit(register(NODE))
     assert inbox.next() == events.Registered(NODE.id)
     posts = jenkins.requests.matching("^/computer", "POST")
     assert [each.path for each in posts] == ["/computer/doCreateItem"]
@@ -85,7 +64,7 @@ def test_a_node_is_made_in_one_request_and_deleted_in_one(
     assert (found["label"], found["mode"], found["numExecutors"]) == ("bare", "EXCLUSIVE", "1")
     assert (found["host"], found["port"]) == ("10.1.2.3", "22")
     assert (found["username"], found["privatekey"]) == ("jenkins", "/keys/id_rsa")
-    edge.submit(unregister(NODE))
+    target_edge.submit(unregister(NODE))
     assert inbox.next() == events.Unregistered(NODE.id)
     assert jenkins.requests.matching("^/computer", "GET") == []
     with pytest.raises(KeyError):
@@ -93,20 +72,20 @@ def test_a_node_is_made_in_one_request_and_deleted_in_one(
 
 
 def test_a_node_is_tested_and_gets_its_label_then(
-    edge: TargetEdge, inbox: Inbox, jenkins: SandboxJenkins
+    target_edge: TargetEdge, inbox: Inbox, jenkins: SandboxJenkins
 ) -> None:
     """Contract 9.3: it has no label before, and all else of it stays."""
     jenkins.add_job("folder/node test" if jenkins.modern else "node test", parameters=["NODE"])
     job = "folder/node test" if jenkins.modern else "node test"
-    edge.submit(register(NODE, label=None))
+    target_edge.submit(register(NODE, label=None))
     assert inbox.next() == events.Registered(NODE.id)
     before = configured(jenkins, NAME)
     assert not before["label"]
-    edge.submit(commands.StartTestJob(NODE, job))
+    target_edge.submit(commands.StartTestJob(NODE, job))
     assert inbox.next() == events.TestJobStarted(NODE.id)
     (build,) = eventually(lambda: jenkins.builds(job), "a build")
     assert build.parameters == {"NODE": NAME}
-    edge.submit(commands.RelabelNode(NODE))
+    target_edge.submit(commands.RelabelNode(NODE))
     assert inbox.next() == events.Relabeled(NODE.id)
     assert configured(jenkins, NAME) == {**before, "label": "bare"}
     jenkins.add_job("bare job", labels="bare", parameters=(), quiet_seconds=0)
@@ -115,17 +94,17 @@ def test_a_node_is_tested_and_gets_its_label_then(
 
 
 def test_a_node_that_is_known_already_is_replaced(
-    edge: TargetEdge, inbox: Inbox, jenkins: SandboxJenkins
+    target_edge: TargetEdge, inbox: Inbox, jenkins: SandboxJenkins
 ) -> None:
     """After a database was begun anew, ids come again: the old entry has another's address."""
-    edge.submit(register(node_of(ip="10.9.9.9")))
-    edge.submit(register(NODE))
+    target_edge.submit(register(node_of(ip="10.9.9.9")))
+    target_edge.submit(register(NODE))
     assert inbox.next() == inbox.next() == events.Registered(NODE.id)
     assert configured(jenkins, NAME)["host"] == "10.1.2.3"
 
 
 def test_a_node_that_lingers_is_waited_for(
-    edge: TargetEdge,
+    target_edge: TargetEdge,
     inbox: Inbox,
     jenkins: SandboxJenkins,
     monkeypatch: pytest.MonkeyPatch,
@@ -135,18 +114,18 @@ def test_a_node_that_lingers_is_waited_for(
     monkeypatch.setattr(target_jenkins, "LOOKS", 3)
     jenkins.add_node(NAME)
     undeleted = jenkins.faults.add("doDelete", method="POST", status=200)
-    edge.submit(register(NODE))
+    target_edge.submit(register(NODE))
     assert "does not let go" in failed(inbox)
     assert len(jenkins.requests.matching("doCreateItem")) == 1
     jenkins.faults.remove(undeleted)
-    edge.submit(register(NODE))
+    target_edge.submit(register(NODE))
     assert inbox.next() == events.Registered(NODE.id)
 
 
 def test_what_is_not_there_counts_as_deleted_once_the_list_says_so(
-    edge: TargetEdge, inbox: Inbox, jenkins: SandboxJenkins
+    target_edge: TargetEdge, inbox: Inbox, jenkins: SandboxJenkins
 ) -> None:
-    edge.submit(unregister(NODE))
+    target_edge.submit(unregister(NODE))
     assert inbox.next() == events.Unregistered(NODE.id)
     assert [each.path for each in jenkins.requests.matching("^/computer", "GET")] == [
         "/computer/api/json"
@@ -154,14 +133,14 @@ def test_what_is_not_there_counts_as_deleted_once_the_list_says_so(
 
 
 def test_the_last_node_of_a_master_without_executors(
-    edge: TargetEdge, inbox: Inbox, jenkins: SandboxJenkins
+    target_edge: TargetEdge, inbox: Inbox, jenkins: SandboxJenkins
 ) -> None:
     """Old ones have an empty list then, which is whole all the same."""
     jenkins.add_node("", executors=0)
-    edge.submit(register(NODE))
+    target_edge.submit(register(NODE))
     assert inbox.next() == events.Registered(NODE.id)
     for _ in range(2):
-        edge.submit(unregister(NODE))
+        target_edge.submit(unregister(NODE))
         assert inbox.next() == events.Unregistered(NODE.id)
 
 
@@ -169,18 +148,18 @@ def test_the_last_node_of_a_master_without_executors(
     "knobs", [{"status": 404}, {"html": True}, {"truncate": 20}, {"status": 403}]
 )
 def test_a_404_that_the_list_does_not_confirm_proves_nothing(
-    edge: TargetEdge, inbox: Inbox, jenkins: SandboxJenkins, knobs: dict[str, Any]
+    target_edge: TargetEdge, inbox: Inbox, jenkins: SandboxJenkins, knobs: dict[str, Any]
 ) -> None:
     """A proxy before a master that is down says 404 to anything."""
     jenkins.add_node(NAME)
     jenkins.faults.add("doDelete", status=404)
     jenkins.faults.add("computer/api/json", times=1, **knobs)
     jenkins.faults.add("computer/api/json", status=403)
-    edge.submit(unregister(NODE))
+    target_edge.submit(unregister(NODE))
     assert isinstance(inbox.next(), events.UnregisterFailed)
     jenkins.faults.clear()
     jenkins.faults.add("doDelete", status=404)
-    edge.submit(unregister(NODE))
+    target_edge.submit(unregister(NODE))
     event = inbox.next()
     assert isinstance(event, events.UnregisterFailed), "it is still in the list"
 
@@ -188,38 +167,38 @@ def test_a_404_that_the_list_does_not_confirm_proves_nothing(
 # -- names are data --------------------------------------------------------------------------------
 
 
-def test_odd_names(edge: TargetEdge, inbox: Inbox, jenkins: SandboxJenkins) -> None:
+def test_odd_names(target_edge: TargetEdge, inbox: Inbox, jenkins: SandboxJenkins) -> None:
     for name in ("a b", "o'k", 'q"uote', "ümlaut", "api", "a+b=c", "x" * 200):
         node = renamed(NODE, name)
-        edge.submit(register(node, label=None))
-        edge.submit(commands.RelabelNode(replace(node, label="<&>")))
+        target_edge.submit(register(node, label=None))
+        target_edge.submit(commands.RelabelNode(replace(node, label="<&>")))
         assert inbox.next() == events.Registered(NODE.id)
         assert inbox.next() == events.Relabeled(NODE.id)
         assert configured(jenkins, name)["label"] == "<&>"
-        edge.submit(unregister(node))
+        target_edge.submit(unregister(node))
         assert inbox.next() == events.Unregistered(NODE.id)
         with pytest.raises(KeyError):
             jenkins.node_xml(name)
 
 
 def test_names_that_no_node_can_have(
-    edge: TargetEdge, inbox: Inbox, jenkins: SandboxJenkins
+    target_edge: TargetEdge, inbox: Inbox, jenkins: SandboxJenkins
 ) -> None:
     for name in ("../../job/x", "a/b", "a?b", "%2e", "a<b", ""):
         node = renamed(NODE, name)
-        edge.submit(register(node))
+        target_edge.submit(register(node))
         assert failed(inbox)
-        edge.submit(unregister(node))
+        target_edge.submit(unregister(node))
         assert inbox.next() == events.Unregistered(NODE.id)
 
 
 def test_names_that_lead_elsewhere_are_not_asked_for(
-    edge: TargetEdge, inbox: Inbox, jenkins: SandboxJenkins
+    target_edge: TargetEdge, inbox: Inbox, jenkins: SandboxJenkins
 ) -> None:
     for name in (".", "..", "(master)", "(built-in)"):
         node = renamed(NODE, name)
         for call in (register(node), commands.RelabelNode(node), unregister(node)):
-            edge.submit(call)
+            target_edge.submit(call)
             inbox.next()
     assert jenkins.requests.total == 0
 
@@ -237,24 +216,24 @@ def test_names_that_lead_elsewhere_are_not_asked_for(
     ],
 )
 def test_a_lost_answer_is_asked_for_again(
-    edge: TargetEdge, inbox: Inbox, jenkins: SandboxJenkins, knobs: dict[str, Any]
+    target_edge: TargetEdge, inbox: Inbox, jenkins: SandboxJenkins, knobs: dict[str, Any]
 ) -> None:
     """Whether it was done or not: making a node twice replaces it."""
     jenkins.faults.add("doCreateItem", times=1, **knobs)
     jenkins.faults.add("doDelete", times=1, **knobs)
-    edge.submit(register(NODE))
+    target_edge.submit(register(NODE))
     assert inbox.next() == events.Registered(NODE.id)
     assert configured(jenkins, NAME)["host"] == "10.1.2.3"
-    edge.submit(unregister(NODE))
+    target_edge.submit(unregister(NODE))
     assert inbox.next() == events.Unregistered(NODE.id)
 
 
 def test_a_test_job_is_asked_for_once(
-    edge: TargetEdge, inbox: Inbox, jenkins: SandboxJenkins
+    target_edge: TargetEdge, inbox: Inbox, jenkins: SandboxJenkins
 ) -> None:
     jenkins.add_job("test", parameters=["NODE"])
     jenkins.faults.add("buildWithParameters", reset=True, after=True)
-    edge.submit(commands.StartTestJob(NODE, "test"))
+    target_edge.submit(commands.StartTestJob(NODE, "test"))
     assert "cannot be reached" in failed(inbox, Step.TEST)
     assert len(jenkins.requests.matching("buildWithParameters")) == 1
 
@@ -268,10 +247,10 @@ def test_a_test_job_is_asked_for_once(
     ],
 )
 def test_a_refusal_is_told_and_not_tried_again(
-    edge: TargetEdge, inbox: Inbox, jenkins: SandboxJenkins, knobs: dict[str, Any], said: str
+    target_edge: TargetEdge, inbox: Inbox, jenkins: SandboxJenkins, knobs: dict[str, Any], said: str
 ) -> None:
     jenkins.faults.add("doCreateItem", **knobs)
-    edge.submit(register(NODE))
+    target_edge.submit(register(NODE))
     text = failed(inbox)
     assert said in text
     assert ("some trouble" in text) is ("text" in knobs)
@@ -280,37 +259,37 @@ def test_a_refusal_is_told_and_not_tried_again(
 
 
 def test_jobs_that_are_not_there_or_take_no_parameters(
-    edge: TargetEdge, inbox: Inbox, jenkins: SandboxJenkins
+    target_edge: TargetEdge, inbox: Inbox, jenkins: SandboxJenkins
 ) -> None:
     jenkins.add_job("plain", parameters=())
     for job, status in (("missing", "404"), ("plain", "400" if jenkins.modern else "500")):
-        edge.submit(commands.StartTestJob(NODE, job))
+        target_edge.submit(commands.StartTestJob(NODE, job))
         text = failed(inbox, Step.TEST)
         assert f"HTTP {status}" in text
         assert "parameter NODE" in text
 
 
 def test_a_configuration_that_is_none(
-    edge: TargetEdge, inbox: Inbox, jenkins: SandboxJenkins
+    target_edge: TargetEdge, inbox: Inbox, jenkins: SandboxJenkins
 ) -> None:
     """An answer in HTML is not posted back; and an unknown node is no reason to post anything."""
-    edge.submit(commands.RelabelNode(NODE))
+    target_edge.submit(commands.RelabelNode(NODE))
     assert "404" in failed(inbox, Step.TEST)
     if jenkins.modern:
         jenkins.add_node(NAME)
         jenkins.faults.add("config.xml", html=True)
-        edge.submit(commands.RelabelNode(NODE))
+        target_edge.submit(commands.RelabelNode(NODE))
         assert "config.xml" in failed(inbox, Step.TEST)
     assert jenkins.requests.matching("^/computer", "POST") == []
 
 
 def test_a_dead_target_holds_up_no_other(
-    make_edge: Callable[..., TargetEdge], inbox: Inbox, jenkins: SandboxJenkins
+    make_target_edge: Callable[..., TargetEdge], inbox: Inbox, jenkins: SandboxJenkins
 ) -> None:
-    edge = make_edge(timeout_seconds=2.0)
+    target_edge = make_target_edge(timeout_seconds=2.0)
     dead = jenkins.faults.add("doCreateItem", delay=20.0)
     with SandboxJenkins(jenkins.folder / "other", users=USERS) as healthy:
-        edge.configure(
+        target_edge.configure(
             {
                 "main": target_of(jenkins.url),
                 "other": target_of(healthy.url, "other"),
@@ -318,35 +297,35 @@ def test_a_dead_target_holds_up_no_other(
             }
         )
         for number in range(1, 21):
-            edge.submit(register(node_of(number, "main")))
-            edge.submit(register(node_of(100 + number, "absent")))
+            target_edge.submit(register(node_of(number, "main")))
+            target_edge.submit(register(node_of(100 + number, "absent")))
         for number in range(201, 221):
-            edge.submit(register(node_of(number, "other")))
+            target_edge.submit(register(node_of(number, "other")))
         heard = [inbox.wait(events.Registered).node_id for _ in range(20)]
         assert sorted(heard) == list(range(201, 221))
         assert inbox.seen(events.Registered) == []
-        edge.stop()
+        target_edge.stop()
     jenkins.faults.remove(dead)
 
 
 def test_the_end_waits_for_no_dead_target(
-    make_edge: Callable[..., TargetEdge],
+    make_target_edge: Callable[..., TargetEdge],
     inbox: Inbox,
     jenkins: SandboxJenkins,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """For all of them together, not for each; and nothing is told of it."""
     monkeypatch.setattr(nodepool.drivers.jenkins, "STOP_SECONDS", 0.2)
-    edge = make_edge(timeout_seconds=30.0)
+    target_edge = make_target_edge(timeout_seconds=30.0)
     jenkins.faults.add("doCreateItem", delay=30.0)
     names = [f"target-{number}" for number in range(10)]
-    edge.configure({name: target_of(jenkins.url, name) for name in names})
+    target_edge.configure({name: target_of(jenkins.url, name) for name in names})
     for name in names:
-        edge.submit(register(node_of(target=name)))
-    accounts = dict(edge._accounts)
+        target_edge.submit(register(node_of(target=name)))
+    accounts = dict(target_edge._accounts)
     eventually(lambda: not any(each.waiting for each in accounts.values()), "all are under way")
     began = time.monotonic()
-    edge.stop()
+    target_edge.stop()
     assert time.monotonic() - began < 15.0
     jenkins.stop()
     for account in accounts.values():
@@ -355,16 +334,16 @@ def test_the_end_waits_for_no_dead_target(
 
 
 def test_every_call_on_a_target_that_leaves_is_answered(
-    make_edge: Callable[..., TargetEdge], inbox: Inbox, jenkins: SandboxJenkins
+    make_target_edge: Callable[..., TargetEdge], inbox: Inbox, jenkins: SandboxJenkins
 ) -> None:
-    edge = make_edge()
-    edge.configure({"main": target_of(jenkins.url)})
+    target_edge = make_target_edge()
+    target_edge.configure({"main": target_of(jenkins.url)})
     jenkins.faults.add("doCreateItem", delay=0.5)
     for number in range(40):
-        edge.submit(register(node_of(number)))
-    edge.submit(unregister(node_of(39)))
-    edge.configure({})
-    edge.submit(register(node_of(40)))
+        target_edge.submit(register(node_of(number)))
+    target_edge.submit(unregister(node_of(39)))
+    target_edge.configure({})
+    target_edge.submit(register(node_of(40)))
     answers: Counter[int] = Counter()
     for _ in range(42):
         match inbox.next():
@@ -376,30 +355,30 @@ def test_every_call_on_a_target_that_leaves_is_answered(
 
 
 def test_a_new_login_takes_over_what_waits(
-    make_edge: Callable[..., TargetEdge], inbox: Inbox, jenkins: SandboxJenkins
+    make_target_edge: Callable[..., TargetEdge], inbox: Inbox, jenkins: SandboxJenkins
 ) -> None:
     """A reload with another login: no call is lost, and the target's threads go on."""
-    edge = make_edge()
+    target_edge = make_target_edge()
     good = target_of(jenkins.url)
-    edge.configure({"main": replace(good, rate=50.0)})
+    target_edge.configure({"main": replace(good, rate=50.0)})
     for number in range(7):
-        edge.submit(register(node_of(number)))
+        target_edge.submit(register(node_of(number)))
     assert inbox.next() == events.Registered(0)
-    account = edge._accounts["main"]
+    account = target_edge._accounts["main"]
     eventually(lambda: len(account.waiting) == 2, "four calls wait for their turn")
     lanes = account.lanes
-    edge.configure({"main": good})
-    assert edge._accounts["main"].lanes is lanes
+    target_edge.configure({"main": good})
+    assert target_edge._accounts["main"].lanes is lanes
     assert {inbox.wait(events.Registered).node_id for _ in range(6)} == set(range(1, 7))
 
 
 def test_calls_keep_their_distance(
-    make_edge: Callable[..., TargetEdge], inbox: Inbox, jenkins: SandboxJenkins
+    make_target_edge: Callable[..., TargetEdge], inbox: Inbox, jenkins: SandboxJenkins
 ) -> None:
-    edge = make_edge()
-    edge.configure({"main": replace(target_of(jenkins.url), rate=0.2)})
+    target_edge = make_target_edge()
+    target_edge.configure({"main": replace(target_of(jenkins.url), rate=0.2)})
     for number in range(4):
-        edge.submit(register(node_of(number)))
+        target_edge.submit(register(node_of(number)))
     for _ in range(4):
         assert isinstance(inbox.next(), events.Registered)
     starts = [each.at for each in jenkins.requests.matching("doCreateItem")]
@@ -407,40 +386,42 @@ def test_calls_keep_their_distance(
 
 
 def test_a_call_that_waits_too_long_is_given_up_undone(
-    make_edge: Callable[..., TargetEdge], inbox: Inbox, jenkins: SandboxJenkins
+    make_target_edge: Callable[..., TargetEdge], inbox: Inbox, jenkins: SandboxJenkins
 ) -> None:
     """The core has given it up by then; and another call of the node would wait behind it."""
-    edge = make_edge()
-    edge.configure({"main": replace(target_of(jenkins.url), rate=3600.0)})
-    edge.submit(register(NODE))
+    target_edge = make_target_edge()
+    target_edge.configure({"main": replace(target_of(jenkins.url), rate=3600.0)})
+    target_edge.submit(register(NODE))
     assert inbox.next() == events.Registered(NODE.id)
-    edge.submit(unregister(NODE))
+    target_edge.submit(unregister(NODE))
     event = inbox.next()
     assert isinstance(event, events.UnregisterFailed)
     assert "not asked in time" in event.text
 
 
-def test_calls_that_no_target_takes(make_edge: Callable[..., TargetEdge], inbox: Inbox) -> None:
-    edge = make_edge()
-    edge.submit(register(NODE))
+def test_calls_that_no_target_takes(
+    make_target_edge: Callable[..., TargetEdge], inbox: Inbox
+) -> None:
+    target_edge = make_target_edge()
+    target_edge.submit(register(NODE))
     assert "no Jenkins" in failed(inbox)
-    edge.submit(unregister(NODE))
+    target_edge.submit(unregister(NODE))
     assert isinstance(inbox.next(), events.UnregisterFailed)
-    edge.submit(commands.AssignNode(NODE, HOME))
+    target_edge.submit(commands.AssignNode(NODE, HOME))
     assert "no Gearman" in failed(inbox, Step.ASSIGN)
-    edge.submit(commands.RevokeNode("launcher", NAME))
-    edge.submit(commands.StartTestJob(NODE, "test"))
+    target_edge.submit(commands.RevokeNode("launcher", NAME))
+    target_edge.submit(commands.StartTestJob(NODE, "test"))
     assert "no Jenkins" in failed(inbox, Step.TEST)
 
 
 def test_a_defect_of_ours_is_an_answer_too(
-    edge: TargetEdge, inbox: Inbox, monkeypatch: pytest.MonkeyPatch
+    target_edge: TargetEdge, inbox: Inbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def broken(*_arguments: object) -> None:
         raise RuntimeError("a defect")
 
     monkeypatch.setattr(target_jenkins.TargetJenkins, "create_node", broken)
-    edge.submit(register(NODE))
+    target_edge.submit(register(NODE))
     assert "RuntimeError" in failed(inbox)
 
 
@@ -448,13 +429,13 @@ def test_a_defect_of_ours_is_an_answer_too(
 
 
 def test_each_request_is_timed(
-    make_edge: Callable[..., TargetEdge], inbox: Inbox, jenkins: SandboxJenkins
+    make_target_edge: Callable[..., TargetEdge], inbox: Inbox, jenkins: SandboxJenkins
 ) -> None:
     tasks: list[tuple[str, str, float]] = []
-    edge = make_edge(on_task=lambda *task: tasks.append(task))
-    edge.configure({"main": target_of(jenkins.url)})
-    edge.submit(register(NODE))
-    edge.submit(unregister(NODE))
+    target_edge = make_target_edge(on_task=lambda *task: tasks.append(task))
+    target_edge.configure({"main": target_of(jenkins.url)})
+    target_edge.submit(register(NODE))
+    target_edge.submit(unregister(NODE))
     inbox.next()
     inbox.next()
     assert [task[:2] for task in tasks] == [("main", "CreateNodeTask"), ("main", "DeleteNodeTask")]
@@ -462,21 +443,21 @@ def test_each_request_is_timed(
 
 
 def test_no_secret_is_said(
-    edge: TargetEdge,
+    target_edge: TargetEdge,
     inbox: Inbox,
     jenkins: SandboxJenkins,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     caplog.set_level(logging.DEBUG)
     jenkins.change_password("nodepool", "another", "another")
-    edge.submit(register(NODE))
+    target_edge.submit(register(NODE))
     text = failed(inbox)
     jenkins.faults.add("", reset=True, times=1)
-    edge.submit(commands.StartTestJob(NODE, "test"))
+    target_edge.submit(commands.StartTestJob(NODE, "test"))
     text += failed(inbox, Step.TEST) + caplog.text
     assert "401" in text
     assert TOKEN not in text
     assert "Basic " not in text
     with pytest.raises(TargetError) as caught:
-        edge._accounts["main"].jenkins.survey()
-    assert TOKEN not in repr(caught.value) + repr(edge._accounts["main"])
+        target_edge._accounts["main"].jenkins.survey()
+    assert TOKEN not in repr(caught.value) + repr(target_edge._accounts["main"])

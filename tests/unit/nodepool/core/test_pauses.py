@@ -61,6 +61,13 @@ class Shop(Site):
     def want(self, **jobs: int) -> None:
         self.tell(events.DemandRead(jobs, self.now))
 
+    def come_up(self) -> None:
+        """All servers, until their targets are told of them."""
+        for provider in self.config.providers:
+            self.list(provider)
+        self.connect()
+        self.prepare()
+
     def turn(self) -> None:
         self.launched += [self.rows[key.id] for key in self.create() if key.index == 0]
         for provider in self.config.providers:
@@ -153,8 +160,8 @@ def test_a_target_that_refuses_nodes_is_given_fewer_and_fewer(text: str, step: S
 def test_a_target_that_does_not_answer_is_paused_too() -> None:
     shop = Shop(ONE_TARGET)
     shop.want(a=3)
-    for step in (shop.create, shop.list, lambda: shop.list("q"), shop.connect, shop.prepare):
-        step()
+    shop.create()
+    shop.come_up()
     shop.take(commands.RegisterNode)
     assert shop.take(commands.CreateServer) == []
     shop.wait(300)
@@ -196,8 +203,8 @@ def test_a_trial_that_tells_nothing_is_followed_by_another() -> None:
 def test_launches_that_began_before_a_pause_may_end_it() -> None:
     shop = Shop(ONE_TARGET)
     shop.want(a=4)
-    for step in (shop.create, shop.list, lambda: shop.list("q"), shop.connect, shop.prepare):
-        step()
+    shop.create()
+    shop.come_up()
     *bad, good = shop.take(commands.RegisterNode)
     for call in bad:
         key = MachineKey("node", call.node.id)
@@ -215,8 +222,7 @@ def test_a_build_that_is_quicker_than_the_answer_tells_that_the_target_works() -
     shop.pause()
     shop.wait(5)
     (key,) = shop.create()
-    for step in (shop.list, lambda: shop.list("q"), shop.connect, shop.prepare):
-        step()
+    shop.come_up()
     shop.start_build(shop.rows[key.id])
     assert shop.told("launches_resumed") == [Place(target="t")]
 
@@ -407,8 +413,8 @@ def test_a_test_job_that_succeeds_lets_others_follow_at_once() -> None:
 def test_a_test_job_that_never_ends_counts_as_one_that_fails() -> None:
     shop = Shop(WITH_TEST_JOB)
     shop.want(a=8)
-    for step in (shop.create, shop.list, lambda: shop.list("q"), shop.connect, shop.prepare):
-        step()
+    shop.create()
+    shop.come_up()
     shop.register()
     shop.take(commands.StartTestJob)
     shop.wait(300)
