@@ -113,8 +113,7 @@ class NeutronAddresses:
                     f"look at floating IP {floating_ip}",
                     lambda: network.get(url).json()["floatingip"],
                 )
-                found = rows.read_floating_ip(row)
-                if found.is_attached and (or_of is None or found.server_id != or_of):
+                if _is_in_use(rows.read_floating_ip(row), or_of):
                     return
             self._calls.do(
                 "DeleteFloatingIPTask",
@@ -194,8 +193,7 @@ class NovaAddresses:
                     return rows.read_nova_floating_ip(body["floating_ip"])
 
                 what = f"look at floating IP {floating_ip}"
-                found = self._calls.do("GetFloatingIPTask", what, look)
-                if found.is_attached and (or_of is None or found.server_id != or_of):
+                if _is_in_use(self._calls.do("GetFloatingIPTask", what, look), or_of):
                     return
             self._calls.do(
                 "DeleteFloatingIPTask",
@@ -210,3 +208,8 @@ class NovaAddresses:
         for floating_ip in found:
             self.delete(floating_ip)
         return found
+
+
+def _is_in_use(found: FloatingIp, or_of: str | None) -> bool:
+    """By another server than `or_of`."""
+    return found.is_attached and (or_of is None or found.server_id != or_of)
