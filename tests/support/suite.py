@@ -99,7 +99,7 @@ class Suite:
         return f"http://127.0.0.1:{self.web_port}"
 
     def start(self) -> None:
-        """Start everything, and wait until the gate answers and can merge."""
+        """Start everything, and wait until the gate answers, hears Gerrit and can merge."""
         self.start_server()
         for number in range(1, self._mergers + 1):
             self.start_merger(number)
@@ -109,6 +109,8 @@ class Suite:
         for number in range(1, self._workers + 1):
             self.start_worker(number)
         self.wait_until_ready()
+        # What happens before is not heard: nobody says where a first start would catch up from.
+        self.wait_for_line("zuul-server", "Listening to the event stream", 60)
 
     def start_server(self) -> Process:
         self.conf_path.write_text(self._server_conf())
@@ -179,6 +181,11 @@ class Suite:
             return loaded and all(workers.get(name, 0) > 0 for name in wanted)
 
         wait_for(ready, "suite that is ready", 60, self.logs)
+
+    def wait_for_line(self, name: str, words: str, seconds: float) -> None:
+        """Until a process has said it, in any of its lives."""
+        process = self.processes[name]
+        wait_for(lambda: words in process.log(1_000_000), f"{words!r}", seconds, self.logs)
 
     def gearman_workers(self) -> dict[str, int]:
         """Number of workers by function, as the Gearman server tells it; {} if it does not."""
