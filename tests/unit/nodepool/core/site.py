@@ -40,6 +40,9 @@ GEARMAN = "gearman-servers: [{host: g}]\n"
 
 HOST_KEYS = ("ssh-ed25519 " + "A" * 68,)
 
+#: the first node's own machine
+KEY = MachineKey("node", 1)
+
 C = TypeVar("C", bound=commands.Call)
 
 
@@ -166,6 +169,12 @@ class Site:
             keys.append(call.key)
         return keys
 
+    def stray(self, server_id: str, key: MachineKey = KEY, mark: str | None = "ours") -> Server:
+        """A server that the site was never told of; `mark` and key: what the cloud has noted."""
+        server = Server(server_id, "ACTIVE", owner=Owner("p", key, mark))
+        self.servers[server_id] = server
+        return server
+
     def list(self, provider: str = "p", status: str | None = "ACTIVE", **changes: object) -> None:
         if status:
             changes["status"] = status
@@ -215,4 +224,36 @@ class Site:
         self.tell(BuildFinalized(node.nodename, job, status, "master", offline_wanted=True))
 
 
-__all__ = ["CONFIG", "GEARMAN", "HOST_KEYS", "CloudImage", "Owner", "Site", "ready_image"]
+def ready(text: str = CONFIG, holds: dict[str, int] | None = None) -> Site:
+    """The site whose one node is ready; `holds` as Started has them."""
+    site = Site(text, holds=holds)
+    site.launch()
+    assert site.states() == ["ready"]
+    return site
+
+
+def provider_with(line: str) -> str:
+    """CONFIG with one more line for its provider."""
+    return CONFIG.replace("max-servers: 10", f"max-servers: 10\n    {line}")
+
+
+def failed(site: Site) -> str:
+    """The statistics' key of the first node's launch, which failed."""
+    (key,) = [each for each in site.observer.counts if each.startswith("launch_ended")]
+    assert site.rows[1].state is NodeState.DELETE
+    return key.split(" ")[1]
+
+
+__all__ = [
+    "CONFIG",
+    "GEARMAN",
+    "HOST_KEYS",
+    "KEY",
+    "CloudImage",
+    "Owner",
+    "Site",
+    "failed",
+    "provider_with",
+    "ready",
+    "ready_image",
+]

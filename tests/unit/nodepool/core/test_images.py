@@ -12,7 +12,7 @@ from nodepool.core.events import Step
 from nodepool.core.ports import EVERYTHING, Switches
 from nodepool.core.state import DELETIONS
 from nodepool.model import CloudImage, Fault, MachineKey, NodeState, Owner, Presence, SnapshotImage
-from tests.unit.nodepool.core.site import CONFIG, HOST_KEYS, Site, ready_image
+from tests.unit.nodepool.core.site import CONFIG, HOST_KEYS, Site, provider_with, ready_image
 
 KEY = MachineKey("image", 1001)
 TWO = CONFIG.replace("providers: [{name: p}]", "providers: [{name: p}, {name: q}]").replace(
@@ -72,7 +72,7 @@ def test_a_missing_image_is_built_and_nodes_wait_for_it() -> None:
 def test_a_snapshot_without_an_answer_is_found_by_the_mark_it_was_given() -> None:
     site = Site(images=())
     site.create()
-    other = CONFIG.replace("max-servers: 10", "max-servers: 10\n    nodepool-id: mine")
+    other = provider_with("nodepool-id: mine")
     site.tell(events.ConfigLoaded(parse_config(other, "site")))
     site.list()
     site.connect()
@@ -86,7 +86,7 @@ def test_a_snapshot_without_an_answer_is_found_by_the_mark_it_was_given() -> Non
 
 
 def test_a_configured_key_pair_is_none_of_ours() -> None:
-    text = CONFIG.replace("max-servers: 10", "max-servers: 10\n    keypair: mine")
+    text = provider_with("keypair: mine")
     assert Site(text, images=()).take_one(commands.CreateServer).keypair is None
 
 
@@ -333,7 +333,7 @@ def test_by_force_a_build_ends_whose_server_nobody_knows_yet() -> None:
     assert 1001 not in site.pool.images
     site.calls.clear()  # another one is begun
     site.tell(events.ServerCreated(KEY, "late"))
-    site.servers["late"] = events.Server("late", "BUILD", owner=Owner("p", KEY, "ours"))
+    site.stray("late", KEY)
     site.list(status=None)
     assert site.take_one(commands.DeleteServer).server_id == "late"
 
