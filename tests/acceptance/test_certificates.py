@@ -159,7 +159,7 @@ def not_even_a_handshake(port: int, foreign: TlsFiles, ours: Authority, site: Si
         client.version()
     client.close()
     server = site.suite.processes["zuul-server"]
-    wait_for(lambda: "TLS failed host=127.0.0.1" in server.log(100_000), "the refusal, logged")
+    server.wait_for_words("TLS failed host=127.0.0.1")
 
 
 def test_a_state_that_others_can_write_is_refused(

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.acceptance.people import LAYOUT
-from tests.support.processes import ROOT, Process, find_free_port, wait_for
+from tests.support.processes import ROOT, Process, find_free_port
 from zuul.daemon.gearman_waits import GEARMAN_SECONDS
 
 pytestmark = pytest.mark.acceptance
@@ -88,10 +88,10 @@ def test_a_start_that_waits_for_gearman_ends_when_told_to(conf: Path) -> None:
     command = [sys.executable, "-m", "zuul.cmd.server", "-c", str(conf), "-d"]
     server = Process.start("zuul-server", command, conf.parent)
     try:
-        wait_for(lambda: "Waiting for the Gearman" in server.log(), "the wait", explain=server.log)
+        server.wait_for_words("Waiting for the Gearman")
         server.send(signal.SIGTERM)
         assert server.wait(GEARMAN_SECONDS / 2) == 0
-        assert "Told to end before it served" in server.log()
+        assert server.has_said("Told to end before it served")
     finally:
         server.kill()
 

@@ -102,4 +102,4 @@ def test_an_image_of_a_provider_that_left_the_file_goes_by_force(desk: Desk) -> 
     )
     assert f"Image {image['id']} is gone.\n" in desk.said
     assert image["id"] not in [row["id"] for row in desk.rows("image-list")]
-    assert "Image forgotten by request" in site.nodepoold.log()
+    assert site.nodepoold.has_said("Image forgotten by request")

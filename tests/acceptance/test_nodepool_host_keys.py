@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 
 from tests.support.nodepool_site import NodepoolSite
-from tests.support.processes import wait_for
 
 pytestmark = [pytest.mark.acceptance, pytest.mark.timeout(240)]
 
@@ -36,10 +35,10 @@ def test_after_a_restart_a_node_that_shows_another_host_key_is_not_trusted(
     site.nodepoold.kill()
     site.cloud.call("change_host_keys", other.machines[0].server_id)
     daemon = site.start_nodepoold()
-    wait_for(lambda: "not trusted" in daemon.log(), "mistrust", 60, site.explain)
+    daemon.wait_for_words("not trusted", 60)
     site.wait_until_gone([other.nodename])
-    assert f"node {other.id}.0 is not trusted, it shows a host key that is not its" in daemon.log()
+    assert daemon.has_said(f"node {other.id}.0 is not trusted, it shows a host key that is not its")
     # The other was asked at the same time, and is again and again.
     kept, _ = site.wait_for_nodes(2)
     assert kept == same
-    assert f"node {same.id}.0 is not trusted" not in daemon.log()
+    assert not daemon.has_said(f"node {same.id}.0 is not trusted")

@@ -64,7 +64,7 @@ def await_status(process: Process, port: int, wanted: int) -> None:
 
 
 def await_line(process: Process, text: str) -> None:
-    wait_for(lambda: text in process.log(100_000), text, 60, process.log)
+    process.wait_for_words(text, 60)
 
 
 def test_signals_reloads_and_a_second_one(site: Site) -> None:
@@ -85,10 +85,10 @@ def test_signals_reloads_and_a_second_one(site: Site) -> None:
     first.send(signal.SIGTERM)
     assert first.wait(30) == 0
     await_status(second, second_port, 200)
-    assert "Lease released" in first.log()
+    assert first.has_said("Lease released")
     second.send(signal.SIGUSR1)
     assert second.wait(60) == 0
-    assert "Lease released" in second.log()
+    assert second.has_said("Lease released")
 
 
 def test_as_a_daemon(site: Site) -> None:

@@ -163,7 +163,7 @@ class Masters:
 
 
 def _await(master: Process) -> None:
-    wait_for(lambda: '"port"' in master.log(), master.name, 30, master.log)
+    master.wait_for_words('"port"', 30)
 
 
 def _made(folder: Path) -> Path:

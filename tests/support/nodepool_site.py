@@ -384,7 +384,7 @@ class NodepoolSite:
 
     def _start_gearman(self) -> None:
         process = self._run("gearman", "-c", _GEARMAN, self.gearman_port)
-        wait_for(lambda: "listening" in process.log(), "Gearman server", 30, process.log)
+        process.wait_for_words("listening", 30)
 
     def _master(self, name: str) -> JenkinsProcess:
         jobs = {

@@ -77,7 +77,15 @@ class Process:
         return cls(name, popen, log_path)
 
     def log(self, last: int = 4000) -> str:
+        """The end of what it has said, for people to read."""
         return self.log_path.read_text(encoding="utf-8", errors="replace")[-last:]
+
+    def has_said(self, words: str) -> bool:
+        """Ever, in any of its lives."""
+        return words in self.log_path.read_text(encoding="utf-8", errors="replace")
+
+    def wait_for_words(self, words: str, seconds: float = 30.0) -> None:
+        wait_for(lambda: self.has_said(words), f"{words!r} of {self.name}", seconds, self.log)
 
     def send(self, number: signal.Signals) -> None:
         self.popen.send_signal(number)

@@ -110,7 +110,7 @@ class Suite:
             self.start_worker(number)
         self.wait_until_ready()
         # What happens before is not heard: nobody says where a first start would catch up from.
-        self.wait_for_line("zuul-server", "Listening to the event stream", 60)
+        self.processes["zuul-server"].wait_for_words("Listening to the event stream", 60)
 
     def start_server(self) -> Process:
         self.conf_path.write_text(self._server_conf())
@@ -181,11 +181,6 @@ class Suite:
             return loaded and all(workers.get(name, 0) > 0 for name in wanted)
 
         wait_for(ready, "suite that is ready", 60, self.logs)
-
-    def wait_for_line(self, name: str, words: str, seconds: float) -> None:
-        """Until a process has said it, in any of its lives."""
-        process = self.processes[name]
-        wait_for(lambda: words in process.log(1_000_000), f"{words!r}", seconds, self.logs)
 
     def gearman_workers(self) -> dict[str, int]:
         """Number of workers by function, as the Gearman server tells it; {} if it does not."""
