@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from tests.unit.zuul.test_config import SMALLEST, parse, warnings
+from tests.unit.zuul.config.texts import SMALLEST, parse, warnings
 from zuul.config import SwiftConfig
 from zuul.lib.secret import Secret
 
