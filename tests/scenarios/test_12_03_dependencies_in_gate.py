@@ -218,7 +218,7 @@ def test_312_an_abandon_while_the_report_is_out(world: World) -> None:
     assert a.status == "ABANDONED"
     world.expect_merged(b)
     assert world.results("project-merge", b)[-1] == "SUCCESS"
-    assert [build.changes for build in world.gearman.history if build.job == "project-merge"] == [
+    assert [build.changes for build in world.ended("project-merge")] == [
         "1,1",
         "1,1 2,1",
         "2,1",

@@ -21,7 +21,7 @@ def test_037_the_gate_waits_for_the_target(world: World) -> None:
     world.approve(a)
     world.expect_merged(a, b)
     world.expect_reports(2, a, b)
-    merge = next(build for build in world.gearman.history if build.job == "project1-merge")
+    merge = world.ended("project1-merge")[0]
     assert merge.changes == "2,1 1,2"
 
 
@@ -42,9 +42,7 @@ def test_038_a_shared_change_id_means_all_open_changes(world: World) -> None:
     world.expect_merged(a, b, c1)
     world.expect_reports(2, a, b, c1)
     world.expect_reports(0, c2)
-    assert {b.changes for b in world.gearman.history if b.job == "project1-merge"} == {
-        "2,1 3,1 1,2"
-    }
+    assert {build.changes for build in world.ended("project1-merge")} == {"2,1 3,1 1,2"}
 
 
 def test_039_two_footers_keep_their_order(world: World) -> None:
@@ -132,7 +130,7 @@ def test_045_check_of_a_git_chain(world: World) -> None:
     world.expect_reports(1, a, b)
     world.expect_votes(a, 1)
     world.expect_votes(b, 1)
-    merges = [build.changes for build in world.gearman.history if build.job == "project-merge"]
+    merges = [build.changes for build in world.ended("project-merge")]
     assert merges == ["1,1", "1,1 2,1"]
 
 
@@ -148,7 +146,7 @@ def test_046_repeated_events_add_nothing(world: World) -> None:
     assert world.items("check") == [["[1,1]", "2,1"], ["1,1"]]
     world.release()
     world.expect_reports(1, a, b)
-    merges = [build.changes for build in world.gearman.history if build.job == "project1-merge"]
+    merges = [build.changes for build in world.ended("project1-merge")]
     assert merges == ["1,1 2,1", "1,1"]
     world.expect_idle()
 

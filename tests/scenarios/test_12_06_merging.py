@@ -197,7 +197,7 @@ def test_302_a_branch_that_moved_means_testing_again(world: World) -> None:
     world.expect_reports(2, a, b)
     assert len(world.results("project1-merge", a)) == 2
     assert len(world.results("project1-merge", b)) == 2
-    final = [build for build in world.gearman.history if build.job == "project1-test1"][-1]
+    final = world.ended("project1-test1")[-1]
     state = world.merger.prepared(final.parameters)
     assert moved.sha in state["org/project1", "master"].contains
 

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from tests.support.layouts import named, pipeline
-from tests.support.world import ZEROS, World
-
-NEWREV = "d479a0bfcb34da57a31adb2a595c0cf687812543"
+from tests.support.operators import NEWREV, ZEROS
+from tests.support.world import World
 
 
 def test_071_a_moved_branch_runs_the_post_job(world: World) -> None:

@@ -129,7 +129,7 @@ def test_106_a_removed_project_becomes_foreign(world: World) -> None:
     world.expect_votes(a, 1)
     world.expect_reports(0, b, c)
     assert set(world.results("project-test1")) == {SUCCESS}
-    assert {b.changes for b in world.gearman.history if b.job == "project-test1"} == {"1,1 2,1"}
+    assert {build.changes for build in world.ended("project-test1")} == {"1,1 2,1"}
     world.expect_idle()
 
 

@@ -21,7 +21,9 @@ from zuul.core.requests import (
 from zuul.model.brakes import Freeze, Hold
 from zuul.model.change import Ref, RefKey
 
+#: of a ref that is not there; of one that moved
 ZEROS = "0" * 40
+NEWREV = "d479a0bfcb34da57a31adb2a595c0cf687812543"
 
 
 class Operators(Engine):

@@ -36,13 +36,17 @@ class Outcome(Engine):
             for build in self.gearman.history
         ]
 
-    def results(self, job: str, change: FakeChange | None = None) -> list[str | None]:
-        """How the builds of one job ended (of one change)."""
+    def ended(self, job: str, change: FakeChange | None = None) -> list[FakeBuild]:
+        """The builds of one job (of one change) that ended, in that order."""
         return [
-            build.result
+            build
             for build in self.gearman.history
             if build.job == job and change in (None, self.change_of(build))
         ]
+
+    def results(self, job: str, change: FakeChange | None = None) -> list[str | None]:
+        """How the builds of one job ended (of one change)."""
+        return [build.result for build in self.ended(job, change)]
 
     def aborted(self) -> list[str]:
         """`job changes` of builds that were stopped."""

@@ -21,7 +21,7 @@ from tests.support.fake_gearman import FAILURE, SUCCESS, FakeBuild
 from tests.support.fake_gerrit import MASTER, FakeChange
 from tests.support.fake_statsd import FakeStatsd
 from tests.support.layouts import Edit, load_layout
-from tests.support.operators import Operators
+from tests.support.operators import ZEROS, Operators
 from tests.support.outcome import Outcome
 from zuul.core.messages import ReportOptions
 from zuul.core.ports import Observer, Uploads
@@ -32,7 +32,6 @@ from zuul.model.trigger import Account
 
 #: more steps than any scenario takes
 SETTLE_BOUND = 100_000
-ZEROS = "0" * 40
 REVIEWER = "reviewer"
 
 
@@ -172,6 +171,12 @@ class World(Operators, Outcome):
             if event:
                 self._comment(change, "ok", REVIEWER, "r@example.com", None, {"Approved": 1})
         self.settle()
+
+    def approved(self, count: int = 3) -> list[FakeChange]:
+        """Changes of one project that could merge, and of which nobody has told Zuul."""
+        changes = [self.change() for _ in range(count)]
+        self.approve(*changes, event=False)
+        return changes
 
     def comment(
         self,
