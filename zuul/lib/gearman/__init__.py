@@ -13,8 +13,8 @@ from zuul.lib.gearman.admin import (
     parse_status,
 )
 from zuul.lib.gearman.client import ClientJob, GearmanClient, JobListener, Outcome
-from zuul.lib.gearman.hub import HubListener, WorkerHub
-from zuul.lib.gearman.hub_links import JobRef
+from zuul.lib.gearman.hub import WorkerHub
+from zuul.lib.gearman.hub_links import HubListener, JobRef
 from zuul.lib.gearman.limits import Limits
 from zuul.lib.gearman.packets import PacketType
 from zuul.lib.gearman.queue import Priority, QueueTotals

@@ -16,11 +16,10 @@ import logging
 import ssl
 import threading
 from collections.abc import Callable
-from typing import Final, Protocol
+from typing import Final
 
-from zuul.lib.gearman.hub_links import JobRef, Link, Wire
+from zuul.lib.gearman.hub_links import HubListener, JobRef, Link, Wire
 from zuul.lib.gearman.packets import PacketType
-from zuul.lib.gearman.session import TakenJob
 from zuul.lib.logs import fields
 from zuul.lib.workers import run_guarded
 
@@ -29,19 +28,6 @@ log = logging.getLogger("zuul.Gearman")
 #: what a link that asks leaves to the next one: longer than an answer takes nearby
 _TURN_SECONDS: Final = 0.002
 _MAX_TURN_SECONDS: Final = 0.02
-
-
-class HubListener(Protocol):
-    """Hears news on the hub's thread: it must not wait."""
-
-    def link_opened(self, link: str, generation: int) -> None:
-        """A connection of the link takes jobs; one set aside may still end its own."""
-
-    def link_lost(self, link: str, generation: int) -> None:
-        """That connection ended; the server has given up jobs of it that were open."""
-
-    def job_taken(self, ref: JobRef, job: TakenJob, taken: int) -> None:
-        """A job was assigned, the `taken`th since the link was made."""
 
 
 class WorkerHub:

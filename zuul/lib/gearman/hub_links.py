@@ -5,18 +5,16 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import ssl
 from functools import partial
 from secrets import SystemRandom
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import Final, NamedTuple, Protocol
 
 from zuul.lib.gearman.packets import ProtocolError
-from zuul.lib.gearman.session import WorkerSession
+from zuul.lib.gearman.session import TakenJob, WorkerSession
 from zuul.lib.gearman.sockets import tune
 from zuul.lib.logs import fields
 from zuul.lib.workers import run_guarded
-
-if TYPE_CHECKING:
-    from zuul.lib.gearman.hub import WorkerHub
 
 log = logging.getLogger("zuul.Gearman")
 
@@ -39,12 +37,44 @@ class JobRef(NamedTuple):
     handle: bytes
 
 
+class HubListener(Protocol):
+    """Hears news on the hub's thread: it must not wait."""
+
+    def link_opened(self, link: str, generation: int) -> None:
+        """A connection of the link takes jobs; one set aside may still end its own."""
+
+    def link_lost(self, link: str, generation: int) -> None:
+        """That connection ended; the server has given up jobs of it that were open."""
+
+    def job_taken(self, ref: JobRef, job: TakenJob, taken: int) -> None:
+        """A job was assigned, the `taken`th since the link was made."""
+
+
+class Hub(Protocol):
+    """What a link needs of the hub that it belongs to, on the hub's thread."""
+
+    host: str
+    port: int
+    ssl_context: ssl.SSLContext | None
+    listener: HubListener
+    #: What could not be reached was said once.
+    complained: str
+    #: Open connections by generation.
+    wires: dict[int, Wire]
+
+    def next_generation(self) -> int:
+        """A number no connection has had."""
+
+    def pause_of(self, link: Link) -> float:
+        """Seconds to leave to the links that have more room, when all are woken for one job."""
+
+
 class Link:
     """One connection that takes jobs, opened again and again, and those that only end theirs."""
 
     def __init__(
         self,
-        hub: WorkerHub,
+        hub: Hub,
         name: str,
         client_id: str,
         functions: frozenset[str],
