@@ -18,8 +18,9 @@ from dataclasses import replace
 from nodepool.config.values import NodepoolConfig
 from nodepool.core.events import Step, TargetChecked
 from nodepool.core.health import in_short
+from nodepool.core.memory import Outage
 from nodepool.core.pauses import Pause, Place
-from nodepool.core.state import MAX_FAILURES, Outage, State
+from nodepool.core.state import MAX_FAILURES, State
 from nodepool.model import Node, SnapshotImage
 
 

@@ -29,8 +29,9 @@ from nodepool.core.commands import (
     StartTestJob,
 )
 from nodepool.core.events import Step
+from nodepool.core.memory import Launch
 from nodepool.core.pauses import places_of
-from nodepool.core.state import Launch, State
+from nodepool.core.state import State
 from nodepool.model import Machine, MachineKey, Node, NodeState, SnapshotImage
 
 #: seconds for each step of the node itself

@@ -18,7 +18,8 @@ from nodepool.core import events
 from nodepool.core.commands import AttachAddress, Connect, CreateServer, ReadLimits
 from nodepool.core.events import Step
 from nodepool.core.health import in_short
-from nodepool.core.state import Boot, State
+from nodepool.core.memory import Boot
+from nodepool.core.state import State
 from nodepool.model import Fault, MachineKey, Presence, Server
 
 #: seconds; an answer may be lost, so waits end here too

@@ -27,7 +27,9 @@ def set_offline(state: State, node: Node, now: float) -> None:
     target = state.find_target(node.target)
     if not node.registered or target is None or target.jenkins is None:
         return
-    if state.timers.due_at(timer) is not None or state.tries.get(timer, 0) >= MOST_TRIES:
+    if node.id in state.set_offline or state.timers.due_at(timer) is not None:
+        return
+    if state.tries.get(timer, 0) >= MOST_TRIES:
         return
     state.try_again(timer)
     state.timers.set(timer, now + ANSWER_SECONDS)
@@ -38,8 +40,8 @@ def on_set(state: State, event: events.NodeSetOffline) -> None:
     """Done for good: who takes it into use again has a reason."""
     timer = ("offline", event.node_id)
     state.timers.drop(timer)
-    if timer in state.tries:
-        state.tries[timer] = MOST_TRIES
+    if state.tries.pop(timer, None) is not None:
+        state.set_offline.add(event.node_id)
 
 
 def on_not_set(state: State, event: events.NodeNotSetOffline, now: float) -> None:
@@ -61,3 +63,4 @@ def forget(state: State, node_id: int) -> None:
     timer = ("offline", node_id)
     state.timers.drop(timer)
     state.tries.pop(timer, None)
+    state.set_offline.discard(node_id)

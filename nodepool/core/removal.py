@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from nodepool.core import events, machines
+from nodepool.core import events, machines, offline
 from nodepool.core.commands import (
     ConfirmGone,
     DeleteAddress,
@@ -51,9 +51,9 @@ def remove_node(state: State, node: Node, now: float, comment: str | None = None
         state.timers.set(("register", node.id), now + REGISTER_SECONDS)
     state.launches.pop(node.id, None)
     state.seen_idle.pop(node.id, None)
-    for name in ("launch", "done", "offline"):
+    for name in ("launch", "done"):
         state.timers.drop((name, node.id))
-    state.tries.pop(("offline", node.id), None)
+    offline.forget(state, node.id)
     if node.state is not NodeState.DELETE:
         revoke(state, node)
     node = replace(node.with_state(NodeState.DELETE, now, comment), delete_at=None)

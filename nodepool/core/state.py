@@ -31,81 +31,13 @@ from nodepool.core.commands import (
     UnregisterNode,
 )
 from nodepool.core.demand import Demand
-from nodepool.core.events import Step
 from nodepool.core.health import Health
+from nodepool.core.memory import Boot, Known, Launch, Outage, Unheard
 from nodepool.core.pauses import Pause, Place
 from nodepool.core.ports import EVERYTHING, Numbers, Observer, Switches
+from nodepool.core.steps import Step
 from nodepool.core.timers import Timers
 from nodepool.model import Machine, MachineKey, Node, NodeState, Owner, Presence, SnapshotImage
-
-
-@dataclass(slots=True)
-class Boot:
-    """A server on its way from the create call to SSH; in memory only."""
-
-    key: MachineKey
-    provider: str
-    step: Step
-    started_at: float
-    #: since when it is ACTIVE without an address, and how many lists showed it so after that
-    bare_at: float | None = None
-    bare_lists: int = 0
-
-
-@dataclass(slots=True)
-class Launch:
-    """A node on its way to ready; in memory only."""
-
-    started_at: float
-    step: Step = Step.CREATE
-    #: when SSH answered on its first machine
-    reached_at: float | None = None
-    #: its test job has succeeded
-    tested: bool = False
-
-    def seconds(self, now: float) -> float:
-        """What the contract measures: from the create call to SSH, or to the failure before.
-        Subnodes are measured by themselves."""
-        return (self.reached_at or now) - self.started_at
-
-
-@dataclass(slots=True)
-class Known:
-    """A server that has a row."""
-
-    key: MachineKey
-    #: lists asked for earlier cannot tell that it is gone
-    since: float
-
-
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """Builds on a node that a question is out for, and what the node was then."""
-
-    #: epoch seconds
-    since: float
-    state: NodeState
-    job: str | None
-
-
-@dataclass(slots=True)
-class Unheard:
-    """Builds of one target of which nobody may have heard; in memory only. By node."""
-
-    #: to be asked for: since when
-    waiting: dict[int, float] = field(default_factory=dict)
-    asked: dict[int, Asked] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class Outage:
-    """Of a target that takes no nodes now."""
-
-    #: epoch seconds
-    since: float
-    #: one line of bounded length
-    reason: str
-
 
 #: what takes something away
 DELETIONS = (
@@ -130,6 +62,8 @@ class State:
     nodes: dict[int, Node] = field(default_factory=dict)
     images: dict[int, SnapshotImage] = field(default_factory=dict)
     by_name: dict[str, int] = field(default_factory=dict)
+    #: ids of nodes, in the order in which they came to be
+    by_target: dict[str, dict[int, None]] = field(default_factory=dict)
     #: by provider and the cloud's id
     servers: dict[str, dict[str, Known]] = field(default_factory=dict)
     #: by provider and the cloud's id: floating IPs that have a row
@@ -157,6 +91,8 @@ class State:
     registering: set[int] = field(default_factory=set)
     #: tries so far, of what is tried again
     tries: dict[object, int] = field(default_factory=dict)
+    #: nodes that their target says it has set offline
+    set_offline: set[int] = field(default_factory=set)
     #: nodes that a survey found idle although a build should run, and when
     seen_idle: dict[int, float] = field(default_factory=dict)
     #: by target
@@ -185,9 +121,7 @@ class State:
     def adopt(self, nodes: Iterable[Node], images: Iterable[SnapshotImage], now: float) -> None:
         """Rows as they are in the database."""
         for node in nodes:
-            self.nodes[node.id] = node
-            self.by_name[node.nodename] = node.id
-            self.census.change(None, node)
+            self._put(None, node)
             for index, machine in enumerate(node.machines):
                 self._index(node.provider, MachineKey("node", node.id, index), machine, now)
         for image in images:
@@ -198,9 +132,7 @@ class State:
         before = self.nodes.get(node.id)
         if before == node:
             return
-        self.nodes[node.id] = node
-        self.by_name[node.nodename] = node.id
-        self.census.change(before, node)
+        self._put(before, node)
         earlier = self._rows.get(("node", node.id))
         was = before.state if before else None
         if isinstance(earlier, SaveNode):
@@ -210,8 +142,19 @@ class State:
         if before is None or before.state is not node.state:
             self.observer.node_changed(node, before.state if before else None)
 
+    def _put(self, before: Node | None, node: Node) -> None:
+        self.nodes[node.id] = node
+        self.by_name[node.nodename] = node.id
+        self.by_target.setdefault(node.target, {})[node.id] = None
+        self.census.change(before, node)
+
+    def nodes_of(self, target: str) -> list[Node]:
+        """Whether or not it is in the configuration."""
+        return [self.nodes[node_id] for node_id in self.by_target.get(target, ())]
+
     def remove_node(self, node: Node) -> None:
         del self.nodes[node.id]
+        del self.by_target[node.target][node.id]
         if self.by_name.get(node.nodename) == node.id:
             del self.by_name[node.nodename]
         self.census.change(node, None)

@@ -20,7 +20,7 @@ LIST_PATIENCE = 120.0
 
 
 def on_surveyed(state: State, event: events.TargetSurveyed, now: float) -> None:
-    for node in [each for each in state.nodes.values() if each.target == event.target]:
+    for node in state.nodes_of(event.target):
         if not node.registered and node.manager is None:
             continue
         if node.state_at + SURVEY_MARGIN > event.asked_at:

@@ -17,7 +17,8 @@ from nodepool.core import events, lifecycle, offline
 from nodepool.core.build_events import ListedBuild
 from nodepool.core.commands import ReadBuilds, WantedBuilds
 from nodepool.core.health import back_off
-from nodepool.core.state import Asked, State, Unheard
+from nodepool.core.memory import Asked, Unheard
+from nodepool.core.state import State
 from nodepool.model import Node, NodeState
 
 #: seconds by which clocks may differ, and by which a build may precede its node's being ready

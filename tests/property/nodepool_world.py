@@ -196,6 +196,8 @@ class World(Edges):
         state = self.pool._state
         assert state.nodes == self.nodes, "the ledger is not what the core knows"
         assert state.images == self.images
+        on_targets = {node.id: name for name in state.by_target for node in state.nodes_of(name)}
+        assert on_targets == {node.id: node.target for node in self.nodes.values()}
         assert state.census == take_census(self.nodes.values()), "the census is wrong"
         for name, cloud in self.clouds.items():
             used = sum(node.room for node in self.nodes.values() if node.provider == name)

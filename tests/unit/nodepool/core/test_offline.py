@@ -154,6 +154,16 @@ def test_a_node_that_goes_is_forgotten() -> None:
     assert ("offline", 1) not in site.pool._state.tries
 
 
+def test_so_is_one_that_was_set_offline() -> None:
+    site = plain()
+    asked(site)
+    site.tell(events.NodeSetOffline(1))
+    assert site.pool._state.set_offline == {1}
+    site.person(1, NodeState.DELETE)
+    site.tell(events.NodeSetOffline(1))
+    assert site.pool._state.set_offline == set()
+
+
 @pytest.mark.parametrize("kind", [events.NodeSetOffline, events.NodeNotSetOffline])
 def test_an_answer_for_a_node_that_is_no_more(
     kind: type[events.NodeSetOffline | events.NodeNotSetOffline],
