@@ -187,6 +187,7 @@ def _read_config(fields: Fields, parts: Parts, secure: SecureConfig) -> Nodepool
         elements_dir=word(fields, "elements-dir", None),
         images_dir=word(fields, "images-dir", None),
         cron=read_cron(fields),
+        max_hold_age=fields.number("max-hold-age", 0.0),
         zmq_publishers=read_publishers(fields),
         event_histories=read_histories(fields),
         gearman_servers=read_servers(fields, "gearman-servers", GEARMAN_PORT),

@@ -223,6 +223,8 @@ class NodepoolConfig:
     elements_dir: str | None = None
     images_dir: str | None = None
     cron: CronConfig = CronConfig()
+    #: seconds after which a held node is deleted; 0: never
+    max_hold_age: float = 0.0
     zmq_publishers: tuple[str, ...] = ()
     #: bridges that keep the last events of each node: http(s)://HOST:PORT, no slash at the end
     event_histories: tuple[str, ...] = ()

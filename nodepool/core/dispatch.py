@@ -9,6 +9,7 @@ from nodepool.core import (
     blame,
     cleanup,
     events,
+    holds,
     images,
     launch_flow,
     lifecycle,
@@ -35,6 +36,7 @@ def _started(state: State, event: events.Started, now: float) -> None:
     state.holds = dict(event.holds or {})
     state.adopt(event.nodes, event.images, now)
     cleanup.on_started(state, now)
+    holds.watch_all(state)
     images.begin_again(state, event.images, now)
     unheard.on_started(state, now)
     state.replan = state.check_images = True
@@ -43,6 +45,7 @@ def _started(state: State, event: events.Started, now: float) -> None:
 def _config_loaded(state: State, event: events.ConfigLoaded, now: float) -> None:
     former, state.config = state.config, event.config
     blame.config_changed(state, former)
+    holds.watch_all(state)
     for health in state.health.values():
         health.start_anew()
     state.replan = state.check_images = True
@@ -328,6 +331,7 @@ TIMERS: dict[str, Handler] = {
     "launch": _launch_is_late,
     "build": _build_is_late,
     "done": _build_is_over,
+    "hold": holds.on_due,
     "offline": offline.on_due,
     "builds": unheard.on_due,
     "delete": removal.push,

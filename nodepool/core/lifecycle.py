@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from nodepool.core import blame, events, launch_flow, machines, offline, removal
+from nodepool.core import blame, events, holds, launch_flow, machines, offline, removal
 from nodepool.core.build_events import BuildFinalized, BuildStarted
 from nodepool.core.state import State
 from nodepool.model import BuildResult, MachineKey, Node, NodeState
@@ -91,6 +91,7 @@ def on_build_finalized(state: State, event: BuildFinalized, now: float) -> None:
         held = replace(node.with_state(NodeState.HOLD, now, comment), job=event.job)
         _leave_launch(state, node)
         state.save_node(held)
+        holds.watch(state, held)
         state.observer.node_held(held, event.job)
         return
     if event.status == BuildResult.SUCCESS:
@@ -144,9 +145,10 @@ def find_node(state: State, nodename: str) -> Node | None:
 
 
 def on_row_changed(state: State, event: events.RowChanged, now: float) -> None:
-    """A person holds or deletes a node; that is possible in any state."""
+    """A person holds or deletes a node; that is possible in any state. To hold one that is held
+    begins its time anew."""
     node = state.nodes.get(event.node_id)
-    if node is None or event.state is node.state:
+    if node is None:
         return
     if event.state is NodeState.HOLD:
         for index in range(len(node.machines)):
@@ -154,9 +156,13 @@ def on_row_changed(state: State, event: events.RowChanged, now: float) -> None:
         _leave_launch(state, node)
         state.timers.drop(("done", node.id))
         offline.forget(state, node.id)
+        # Of those held for a job, it counts on.
+        job = node.job if node.state is NodeState.HOLD else None
         held = node.with_state(NodeState.HOLD, now, event.comment)
-        state.take_over(replace(held, delete_at=None, job=None))
-    elif event.state is NodeState.DELETE:
+        held = replace(held, state_at=now, delete_at=None, job=job)
+        state.take_over(held)
+        holds.watch(state, held)
+    elif event.state is NodeState.DELETE and node.state is not NodeState.DELETE:
         state.take_over(node.with_state(NodeState.DELETE, now, event.comment))
         removal.remove_node(state, node, now, event.comment or "Deleted by request")
 

@@ -101,6 +101,10 @@ class Observer(Protocol):
 
     def node_held(self, node: Node, job: str) -> None: ...
 
+    def hold_ended(self, node: Node, seconds: float) -> None:
+        """It was held for `seconds`, as long as the configuration lets it, and is deleted."""
+        ...
+
     def event_passed_over(self, nodename: str, job: str, reason: str) -> None:
         """A build event that changes nothing."""
         ...

@@ -51,7 +51,7 @@ def remove_node(state: State, node: Node, now: float, comment: str | None = None
         state.timers.set(("register", node.id), now + REGISTER_SECONDS)
     state.launches.pop(node.id, None)
     state.seen_idle.pop(node.id, None)
-    for name in ("launch", "done"):
+    for name in ("launch", "done", "hold"):
         state.timers.drop((name, node.id))
     offline.forget(state, node.id)
     if node.state is not NodeState.DELETE:

@@ -47,6 +47,9 @@ class SilentObserver:
     def node_held(self, node: Node, job: str) -> None:
         pass
 
+    def hold_ended(self, node: Node, seconds: float) -> None:
+        pass
+
     def event_passed_over(self, nodename: str, job: str, reason: str) -> None:
         pass
 
@@ -139,6 +142,10 @@ class LogObserver:
 
     def node_held(self, node: Node, job: str) -> None:
         say(COMPLETE, logging.INFO, "node_held", "Node is held", **_about(node), job=job)
+
+    def hold_ended(self, node: Node, seconds: float) -> None:
+        about = {**_about(node), "seconds": round(seconds), "comment": node.comment}
+        say(POOL, logging.INFO, "hold_ended", "Node was held for long enough", **about)
 
     def event_passed_over(self, nodename: str, job: str, reason: str) -> None:
         about = {"nodename": nodename, "job": job, "reason": reason}

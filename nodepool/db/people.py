@@ -81,8 +81,12 @@ class People:
         values: dict[str, Any] = {"state": int(state), "state_time": int(now)}
         if comment is not None:
             values["comment"] = convert.clean(comment)
+        this = NODE.update().where(NODE.c.id == node_id)
         with self._database.write() as connection:
-            this = NODE.update().where(NODE.c.id == node_id)
+            if state is NodeState.HOLD:
+                # So the daemon hears of it: the time of a node that is held begins anew.
+                held = (NODE.c.state == NodeState.HOLD, NODE.c.written_state == NodeState.HOLD)
+                connection.execute(this.where(*held).values(written_state=None))
             return bool(connection.execute(this.values(**values)).rowcount)
 
     def request_image(self, provider: str, image: str) -> int:

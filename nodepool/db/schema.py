@@ -55,7 +55,8 @@ NODE: Final = sa.Table(
     sa.Column("registered", sa.Boolean),
     sa.Column("job_name", sa.Text),
     sa.Column("delete_at", sa.Double),
-    # What the daemon gave it last: where `state` is another, a person was at work.
+    # What the daemon gave it last: where `state` is another, a person was at work. NULL: a person
+    # held it anew.
     sa.Column("written_state", sa.Integer),
     **_OPTIONS,
 )

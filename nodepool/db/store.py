@@ -107,9 +107,10 @@ class Store:
     # -- what people did; for any thread -----------------------------------------------------------
 
     def changes(self) -> Sequence[RowChanged]:
-        """Nodes that people gave another state since we wrote them; told until we write them."""
+        """Nodes that people held, or gave another state, since we wrote them; told until we write
+        them."""
         changed = sa.select(NODE.c.id, NODE.c.state, NODE.c.comment).where(
-            NODE.c.state != NODE.c.written_state, NODE.c.state.in_(OF_PEOPLE)
+            NODE.c.state.is_distinct_from(NODE.c.written_state), NODE.c.state.in_(OF_PEOPLE)
         )
         with self._database.read() as connection:
             return [
@@ -256,6 +257,9 @@ def _save_node(connection: Connection, node: Node, before: NodeState | None) -> 
     values = convert.node_values(node)
     this = NODE.update().where(NODE.c.id == node.id)
     untouched = NODE.c.state.is_(None) | NODE.c.state.not_in([s for s in OF_PEOPLE if s != before])
+    if before is NodeState.HOLD and node.state is not NodeState.HOLD:
+        # A hold that we were not told of yet, perhaps the second of this node, is not over.
+        untouched &= (NODE.c.state != NodeState.HOLD) | (NODE.c.written_state == NodeState.HOLD)
     ours = this.where(untouched).values(written_state=values["state"], **values)
     if connection.execute(ours).rowcount:
         _save_subnodes(connection, node)

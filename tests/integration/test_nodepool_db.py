@@ -131,6 +131,27 @@ def test_only_nodes_that_were_held_for_their_job_count_for_it(site: Site) -> Non
     assert [node.job for node in nodes] == [None, "unit"]
 
 
+def test_a_second_hold_is_told_and_not_overrun(site: Site) -> None:
+    people = People(site.database)
+    node = new_node(site)
+    site.store.commit([SaveNode(node, None)])
+    assert people.set_state(node.id, NodeState.HOLD, 200.0, "mine")
+    held = node.with_state(NodeState.HOLD, 200.0, "mine")
+    assert site.store.commit([SaveNode(held, NodeState.HOLD)]) == []
+    assert site.store.changes() == []
+    assert people.set_state(node.id, NodeState.HOLD, 900.0, "still")
+    told = [RowChanged(node.id, NodeState.HOLD, "still")]
+    assert site.store.changes() == told
+    over = held.with_state(NodeState.DELETE, 901.0, "ours")
+    assert site.store.commit([SaveNode(over, NodeState.HOLD)]) == told
+    again = replace(held, state_at=900.0, comment="still")
+    assert site.only() == again
+    assert site.store.commit([SaveNode(again, NodeState.HOLD)]) == []
+    assert site.store.changes() == []
+    assert site.store.commit([SaveNode(over, NodeState.HOLD)]) == []
+    assert site.only() == over
+
+
 def test_a_row_that_somebody_removed_comes_back(site: Site) -> None:
     node = new_node(site, machines=2)
     site.store.commit([SaveNode(node, None)])

@@ -36,6 +36,12 @@ class Mutation:
 
 MUTATIONS = (
     Mutation(
+        "a restart forgets when a hold ends",
+        "holds:watch_all",
+        "watch(state, node)",
+        "pass",
+    ),
+    Mutation(
         "a create without an answer is forgotten",
         "machines:on_create_failed",
         "if event.fault.leaves_doubt:",

@@ -64,6 +64,8 @@ class Faults:
     lull: float = 0.0
 
 
+#: seconds; what the file may say
+HOLD_AGES = (0.0, 300.0, 1500.0)
 NONE = Faults(*([0.0] * len(fields(Faults))))
 #: clouds that do well, so that there are many builds; little of which is heard
 DEAF = replace(

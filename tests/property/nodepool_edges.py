@@ -10,7 +10,7 @@ from nodepool.core import commands, events
 from nodepool.core.events import Event, Step
 from nodepool.model import CloudImage, Fault, MachineKey, Node, NodeState, Owner
 from tests.property.nodepool_builds import Builds
-from tests.property.nodepool_cloud import Cloud, Computer
+from tests.property.nodepool_cloud import HOLD_AGES, Cloud, Computer
 
 
 def keys_of(key: MachineKey) -> tuple[str, ...]:
@@ -268,7 +268,8 @@ class Edges(Builds):
                 name: replace(each, max_servers=self.chance.randint(-1, 8 if name == "p" else 6))
                 for name, each in self.config.providers.items()
             }
-            self.config = replace(self.config, providers=providers)
+            age = self.chance.choice(HOLD_AGES)
+            self.config = replace(self.config, providers=providers, max_hold_age=age)
             self.tell(events.ConfigLoaded(self.config))
 
         if self.lucky(self.faults.wish):

@@ -23,7 +23,7 @@ from nodepool.core.events import Event
 from nodepool.core.pauses import Place
 from nodepool.core.pool import Pool
 from nodepool.model import MachineKey, Node, NodeState, Owner, Presence, SnapshotImage
-from tests.property.nodepool_cloud import DEAF, NONE, Build, Cloud, Faults, Jenkins
+from tests.property.nodepool_cloud import DEAF, HOLD_AGES, NONE, Build, Cloud, Faults, Jenkins
 from tests.property.nodepool_edges import Edges
 from tests.support.fake_pool_observer import CountingObserver
 
@@ -75,6 +75,8 @@ class World(Edges):
         self.config: NodepoolConfig = parse_config(
             CONFIG + (GEARMAN if self.with_gearman else ""), "world"
         )
+        age = random.Random(f"holds-{seed}").choice(HOLD_AGES)
+        self.config = replace(self.config, max_hold_age=age)
         self.clouds = {
             name: Cloud(name, quota, self.chance, self.faults)
             for name, quota in (("p", 10), ("q", 9))
@@ -207,7 +209,16 @@ class World(Edges):
                 assert server.owner is not None
                 rows = self.nodes if server.owner.key.kind == "node" else self.images
                 assert server.belated or server.owner.key.id in rows, "a server without a row"
+        self.expect_nobody_outstays()
         self.expect_nobody_waits()
+
+    def expect_nobody_outstays(self) -> None:
+        """No held node is older than the file lets it be."""
+        most = self.config.max_hold_age
+        if self.pool.next_at is None or self.pool.next_at > self.now:
+            held = [node for node in self.nodes.values() if node.state is NodeState.HOLD]
+            ages = [self.now - node.state_at for node in held]
+            assert not most or all(age < most for age in ages), "a held node stays for too long"
 
     def expect_nobody_waits(self) -> None:
         """No label lacks a node that some provider has room for, and some target takes: where

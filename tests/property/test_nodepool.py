@@ -36,6 +36,7 @@ def test_worlds_are_not_idle() -> None:
         "launch_ended error.ssh",
         "launch_ended error.unknown",
         "event_made_up",
+        "hold_ended",
         "event_passed_over",
         "server_leaked",
         "provider_refused",

@@ -452,3 +452,10 @@ def test_the_file_s_name_and_warnings_make_no_difference_to_parts() -> None:
     assert first == second
     assert first != replace(second, dburi=Secret("sqlite://"))
     assert isinstance(second.warnings[0], Problem)
+
+
+def test_how_long_a_node_may_be_held() -> None:
+    assert parse_config(GOOD, "f").max_hold_age == 0
+    assert parse_config(GOOD + "max-hold-age: 86400\n", "f").max_hold_age == 86400
+    assert problems(GOOD + "max-hold-age: -1\n") == ["21:max-hold-age: expected 0 to 1e+09, not -1"]
+    assert problems(GOOD + "max-hold-age: 1d\n") == ["21:max-hold-age: expected a number, not text"]

@@ -53,6 +53,7 @@ TOLD = [
     ("node_removed", (NODE, 4.0), "nodepool.NodeDeleter", "INFO"),
     ("job_ended", (NODE, "unit", "master", 5.0), "nodepool.NodeCompleteThread", "INFO"),
     ("node_held", (NODE, "unit"), "nodepool.NodeCompleteThread", "INFO"),
+    ("hold_ended", (NODE, 86400.0), "nodepool.NodePool", "INFO"),
     ("event_passed_over", ("n", "unit", "why"), "nodepool.NodeUpdateListener", "DEBUG"),
     ("event_made_up", (NODE, "why"), "nodepool.NodeUpdateListener", "WARNING"),
     ("image_changed", (IMAGE, NodeState.BUILDING), "nodepool.ImageUpdater", "INFO"),
