@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,10 +12,12 @@ import pytest
 from tests.contract.gerrit_site import GerritSite
 from tests.contract.jenkins_site import JenkinsSite
 from tests.contract.nova_site import nova_site, real_nova, sandbox_nova  # noqa: F401
+from tests.integration.gerrit_driver_world import World
 from tests.sandbox.gerrit import SandboxGerrit
 from tests.sandbox.jenkins import SandboxJenkins
 from tests.support.real_gerrit import RealGerrit, RealGerritUnavailable
 from tests.support.real_hudson import real_hudsons
+from zuul.drivers.gerrit.driver import GerritDriver
 
 
 @pytest.fixture(scope="session")
@@ -47,6 +50,26 @@ def site(request: pytest.FixtureRequest) -> GerritSite:
     found: Any = request.getfixturevalue(f"{request.param}_site")
     assert isinstance(found, GerritSite)
     return found
+
+
+@pytest.fixture
+def world(site: GerritSite, tmp_path: Path) -> World:
+    """One of the two Gerrits, and our driver's view of it."""
+    return World(site.gerrit, tmp_path)
+
+
+@pytest.fixture
+def driver(world: World) -> Iterator[GerritDriver]:
+    """One that hears the stream by now."""
+    with world.listening() as started:
+        yield started
+
+
+@pytest.fixture
+def project(world: World, request: pytest.FixtureRequest) -> str:
+    """One for each test."""
+    name = request.node.name.partition("[")[0].removeprefix("test_").replace("_", "-")
+    return world.project(f"org/{name}"[:80])
 
 
 JENKINS_KINDS = [

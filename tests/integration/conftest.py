@@ -7,6 +7,7 @@ from tests.integration.database_fixtures import (
     postgres,
     sqlite_url,
 )
+from tests.integration.gerrit_driver_sandbox import driver, gerrit, world
 from tests.integration.nodepool_fixtures import (
     inbox,
     jenkins,
@@ -19,6 +20,8 @@ from tests.integration.nodepool_fixtures import (
 __all__ = [
     "database_server",
     "database_url",
+    "driver",
+    "gerrit",
     "inbox",
     "jenkins",
     "make_target_edge",
@@ -28,4 +31,5 @@ __all__ = [
     "sqlite_site",
     "sqlite_url",
     "target_edge",
+    "world",
 ]

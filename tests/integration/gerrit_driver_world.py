@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
-from tests.sandbox.developer import Developer, Upload
+from tests.sandbox.developer import Developer
 from tests.sandbox.endpoint import GerritEndpoint
 from zuul.config import GerritConnectionConfig
 from zuul.core.commands import SendReport, TestedState
@@ -23,6 +23,10 @@ from zuul.model.trigger import TriggerEvent
 
 WAIT_SECONDS = 20.0
 T = TypeVar("T")
+PROJECT = "org/demo"
+#: what a success of a gate votes; what is tested where nobody asked a merger
+GATE = {"verified": 2, "submit": True}
+UNTESTED = TestedState(None, None, None)
 QUICK = Tuning(merge=10.0, undecided=2.0, first_pause=0.05)
 
 
@@ -128,6 +132,13 @@ class World:
         finally:
             driver.stop()
 
+    @contextmanager
+    def listening(self, **settings: Any) -> Iterator[GerritDriver]:
+        """A driver that hears the stream by now; the settings are those of `driver`."""
+        with self.driver(**settings) as driver:
+            wait_for("stream", driver.listening.is_set)
+            yield driver
+
     # -- people --------------------------------------------------------------------------------
 
     def project(self, name: str) -> str:
@@ -187,11 +198,15 @@ class World:
             lambda: next((e for e in list(self.told) if isinstance(e, ChangesRefreshed)), None),
         )
 
-    def wait_change(self, upload: Upload) -> Change:
-        """What the driver told of a fresh upload."""
-        subject = self.wait_trigger("patchset-created", upload.number).subject
+    def wait_change(self, number: int, kind: str = "patchset-created", count: int = 1) -> Change:
+        """The change as the driver told it with the count-th event of a kind: a fresh upload."""
+        subject = self.wait_trigger(kind, number, count).subject
         assert isinstance(subject, Change)
         return subject
+
+    def wait_vote(self, number: int, count: int = 1) -> Change:
+        """The change as the driver told it with a person's votes."""
+        return self.wait_change(number, "comment-added", count)
 
     def report(
         self,
@@ -205,6 +220,12 @@ class World:
         """Send a report and wait for its end."""
         pending = self.start_report(driver, change, parameters, message=message, submit=submit)
         return pending()
+
+    def submit(
+        self, driver: GerritDriver, change: Change, tested: TestedState = UNTESTED
+    ) -> ReportCompleted:
+        """Report a success that is to merge, and wait for its end."""
+        return self.report(driver, change, GATE, submit=tested)
 
     def start_report(
         self,

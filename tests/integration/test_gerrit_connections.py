@@ -6,10 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.gerrit_driver_world import World, wait_for
+from tests.integration.gerrit_driver_world import PROJECT, World, wait_for
 from tests.sandbox.gerrit import SandboxGerrit
-
-PROJECT = "org/demo"
 
 
 def test_136_two_connections_to_one_server_vote_with_accounts_of_their_own(tmp_path: Path) -> None:
