@@ -7,8 +7,10 @@ from typing import Any
 from xml.etree import ElementTree
 
 from nodepool.config.values import JenkinsConfig, TargetConfig
-from nodepool.core import commands
-from nodepool.model import Machine, Node, NodeState
+from nodepool.core import commands, events
+from nodepool.core.events import Step
+from nodepool.model import Machine, MachineKey, Node, NodeState
+from tests.integration.nodepool_inbox import Inbox
 from tests.sandbox.jenkins import SandboxJenkins
 from zuul.lib.secret import Secret
 
@@ -34,12 +36,24 @@ def node_of(number: int = 7, target: str = "main", ip: str = "10.1.2.3", **more:
     return Node(id=number, provider="cloud", target=target, **values)
 
 
+NODE = node_of()
+NAME = NODE.nodename
+
+
 def register(node: Node, label: str | None = "bare") -> commands.RegisterNode:
     return commands.RegisterNode(node, label, "jenkins", "/keys/id_rsa", HOME)
 
 
 def unregister(node: Node) -> commands.UnregisterNode:
     return commands.UnregisterNode(node.id, node.target, node.nodename)
+
+
+def failed(inbox: Inbox, step: Step = Step.REGISTER) -> str:
+    """Why the step of NODE failed, which is what the core is told next."""
+    event = inbox.next()
+    assert isinstance(event, events.StepFailed), event
+    assert (event.key, event.step) == (MachineKey("node", NODE.id), step)
+    return event.text
 
 
 def renamed(node: Node, nodename: str) -> Node:
