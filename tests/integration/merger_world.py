@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from tests.integration.merger_histories import run_git
 from zuul.lib.git import Limits
@@ -60,6 +61,10 @@ class OriginRepo:
         run_git(self.path, "update-ref", refspec, commit)
         name = f"Z{self.project.encode().hex()[-8:]}{number:024}"
         return MergeItem(self.origin(connection), mode, refspec, branch, name, f"{number}", "1")
+
+    def changes(self, names: str, **how: Any) -> list[MergeItem]:
+        """A change for each letter, which adds a file of that name."""
+        return [self.change({name: f"{name}\n"}, **how) for name in names]
 
     def _write(self, files: dict[str, str], message: str, parent: str) -> str:
         stream = [
@@ -124,6 +129,23 @@ class MergerWorld:
 def published(item: MergeItem, by: MergeItem | None = None) -> str:
     """The ref of `item`'s line in the state of `by`."""
     return f"refs/zuul/{item.branch}/{(by or item).zuul_ref}"
+
+
+def wire(item: MergeItem) -> dict[str, Any]:
+    """The item as the scheduler sends it (contract zuul.md 6.1)."""
+    return {
+        "project": item.origin.project,
+        "url": item.origin.url,
+        "connection_name": item.origin.connection or None,
+        "merge_mode": int(item.mode),
+        "refspec": item.refspec,
+        "branch": item.branch,
+        "ref": item.zuul_ref,
+        "number": item.number,
+        "patchset": item.patchset,
+        "oldrev": None,
+        "newrev": None,
+    }
 
 
 @contextmanager

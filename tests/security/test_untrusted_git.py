@@ -3,35 +3,22 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from tests.integration.merger_histories import run_git
-from tests.integration.merger_world import MergerWorld, OriginRepo, merger_world
+from tests.integration.merger_world import MergerWorld, OriginRepo, wire
 from zuul.lib.problems import ConfigError
 from zuul.merger.failures import RequestInvalid
 from zuul.merger.merger import MergerSettings
-from zuul.merger.requests import MergeItem, UpdateRequest, parse_merge
+from zuul.merger.requests import UpdateRequest, parse_merge
 from zuul.merger.server import MergeServer
 
 pytestmark = pytest.mark.integration
 
 HOOKS = ("post-checkout", "reference-transaction", "pre-commit", "post-merge", "pre-auto-gc")
-
-
-@pytest.fixture
-def world(tmp_path: Path) -> Iterator[MergerWorld]:
-    with merger_world(tmp_path) as made:
-        yield made
-
-
-@pytest.fixture
-def project(tmp_path: Path) -> OriginRepo:
-    return OriginRepo(tmp_path / "origin", "org/project")
 
 
 def test_hooks_and_helpers_of_a_clone_do_not_run(
@@ -100,16 +87,3 @@ def test_names_that_git_would_take_for_something_else_are_refused(
     for item in payloads:
         with pytest.raises(RequestInvalid):
             parse_merge(json.dumps({"items": [wire(item)]}).encode(), ("file",))
-
-
-def wire(item: MergeItem) -> dict[str, Any]:
-    return {
-        "project": item.origin.project,
-        "url": item.origin.url,
-        "merge_mode": int(item.mode),
-        "refspec": item.refspec,
-        "branch": item.branch,
-        "ref": item.zuul_ref,
-        "number": item.number,
-        "patchset": item.patchset,
-    }

@@ -16,12 +16,11 @@ from typing import Any
 import pytest
 
 from tests.integration.merger_histories import run_git
-from tests.integration.merger_world import PROTOCOLS, OriginRepo, merger_world, published
+from tests.integration.merger_world import PROTOCOLS, OriginRepo, merger_world, published, wire
 from zuul.lib.gearman import AdminClient, GearmanClient, GearmanServer
 from zuul.lib.gearman.client import Outcome
 from zuul.lib.process import AlreadyRunning
 from zuul.merger.merger import MergerSettings
-from zuul.merger.requests import MergeItem
 from zuul.merger.server import MergeServer
 from zuul.merger.upkeep import UpkeepPolicy
 
@@ -57,28 +56,6 @@ def merger(gearman: GearmanServer, tmp_path: Path) -> Iterator[MergeServer]:
     server.stop()
 
 
-@pytest.fixture
-def project(tmp_path: Path) -> OriginRepo:
-    return OriginRepo(tmp_path / "origin", "org/project")
-
-
-def wire(item: MergeItem) -> dict[str, Any]:
-    """The item as the scheduler sends it (contract zuul.md 6.1)."""
-    return {
-        "project": item.origin.project,
-        "url": item.origin.url,
-        "connection_name": item.origin.connection or None,
-        "merge_mode": int(item.mode),
-        "refspec": item.refspec,
-        "branch": item.branch,
-        "ref": item.zuul_ref,
-        "number": item.number,
-        "patchset": item.patchset,
-        "oldrev": None,
-        "newrev": None,
-    }
-
-
 def ask(client: GearmanClient, function: str, request: object) -> Any:
     payload = request if isinstance(request, bytes) else json.dumps(request).encode()
     outcome, data = client.call(function, payload, timeout_seconds=30)
@@ -96,7 +73,7 @@ def wait_until(condition: Callable[[], bool], what: str, seconds: float = 20.0) 
 def test_064_merge_update_and_head_with_zuul_url(
     client: GearmanClient, merger: MergeServer, project: OriginRepo
 ) -> None:
-    a, b = (project.change({name: name}) for name in "AB")
+    a, b = project.changes("AB")
     first = ask(client, "merger:merge", {"items": [wire(a)]})
     assert first["merged"] is True
     assert first["zuul_url"] == ZUUL_URL
@@ -163,7 +140,7 @@ def test_garbage_is_answered(client: GearmanClient, merger: MergeServer, payload
 def test_idle_merger_packs_and_results_stay(
     client: GearmanClient, merger: MergeServer, project: OriginRepo, tmp_path: Path
 ) -> None:
-    a, b = (project.change({name: name}) for name in "AB")
+    a, b = project.changes("AB")
     assert ask(client, "merger:merge", {"items": [wire(a)]})["merged"]
     packs = tmp_path / "git/org/project/.git/objects/pack"
     wait_until(lambda: any(packs.glob("*.pack")), "never packed")
@@ -321,7 +298,7 @@ def test_mistakes_in_zuul_conf_end_it_with_status_1(tmp_path: Path) -> None:
 
 def test_refs_of_old_expire_and_new_ones_stay(project: OriginRepo, tmp_path: Path) -> None:
     with merger_world(tmp_path) as world:
-        a, b = (project.change({name: name}) for name in "AB")
+        a, b = project.changes("AB")
         assert world.merge(a).error is None
         world.restart()
         assert world.merge(b).error is None

@@ -10,12 +10,7 @@ from pathlib import Path
 import pygit2
 import pytest
 
-from tests.integration.merger_histories import (
-    Importer,
-    edited,
-    first_files,
-    run_git,
-)
+from tests.integration.merger_histories import Importer, edited, first_files, run_git
 from zuul.errors import MergerError
 from zuul.lib.git import Git, Limits
 from zuul.merger.combine import Combined, Combiner
