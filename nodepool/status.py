@@ -13,6 +13,7 @@ from typing import Final
 
 from wcwidth import wcswidth
 
+from nodepool.alien_computers import ListedComputer
 from nodepool.core.obstacles import Obstacle
 from nodepool.model import CloudImage, Node, Server, SnapshotImage
 
@@ -101,6 +102,13 @@ ALIENS: Final = {
     "IP": "ip",
 }
 ALIEN_IMAGES: Final = {"Provider": "provider", "Name": "name", "Image ID": "image_id"}
+ALIEN_COMPUTERS: Final = {
+    "Target": "target",
+    "NodeName": "nodename",
+    "Label": "label",
+    "Offline": "offline",
+    "Idle": "idle",
+}
 PROVIDERS: Final = {
     "Provider": "provider",
     "Max Servers": "max_servers",
@@ -160,6 +168,21 @@ def alien_image_table(aliens: Iterable[tuple[str, CloudImage]]) -> Table:
         for provider, image in aliens
     ]
     return Table(ALIEN_IMAGES, tuple(rows))
+
+
+def alien_computer_table(aliens: Iterable[tuple[str, ListedComputer]]) -> Table:
+    """Of (target, computer)."""
+    rows: list[Mapping[str, Value]] = [
+        {
+            "target": target,
+            "nodename": computer.name,
+            "label": computer.label,
+            "offline": computer.offline,
+            "idle": computer.idle,
+        }
+        for target, computer in aliens
+    ]
+    return Table(ALIEN_COMPUTERS, tuple(rows))
 
 
 def job_table(jobs: Iterable[tuple[int, str, int]]) -> Table:

@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 from nodepool import __version__
-from nodepool.cmd import aliens, images, jobs, nodes
+from nodepool.cmd import aliens, computers, images, jobs, nodes
 from nodepool.cmd.site import CONFIG, tell
 from nodepool.config import Checked, check_config
 from nodepool.errors import NodepoolError, StoreError
@@ -57,7 +57,7 @@ def _parser() -> argparse.ArgumentParser:
     usual.add_argument("-c", dest="config", type=Path, metavar="FILE", help="nodepool.yaml")
     usual.add_argument("-s", dest="secure", type=Path, metavar="FILE", help="secure.conf")
     usual.add_argument("--json", action="store_true", default=False, help="answer as JSON")
-    for part in (nodes, images, aliens, jobs):
+    for part in (nodes, images, aliens, computers, jobs):
         part.add_commands(commands, usual)
     checks = commands.add_parser(
         "config-validate",

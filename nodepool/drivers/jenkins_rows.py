@@ -5,7 +5,7 @@ from __future__ import annotations
 import html
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 from xml.parsers import expat
 from xml.sax.saxutils import escape
@@ -86,20 +86,28 @@ def parse_computers(found: Mapping[str, Any]) -> dict[str, Computer]:
 
     An old master without executors does not list itself, so that there may be none.
     """
+    return {
+        name: Computer(idle, offline, _is_spent(row))
+        for name, idle, offline, row in computer_rows(found)
+    }
+
+
+def computer_rows(
+    found: Mapping[str, Any],
+) -> Iterator[tuple[str, bool, bool, Mapping[str, Any]]]:
+    """Name, idle, offline and the rest of each; TargetError as soon as there is less."""
     rows = found.get("computer")
     if not isinstance(rows, list):
         raise TargetError("shows no computers: a permission may be missing")
     if not rows and found.get("totalExecutors") != 0:
         raise TargetError("shows no computers, though there are executors")
-    computers = {}
     for row in rows:
         if not isinstance(row, dict):
             raise TargetError("shows a computer that is no object")
         name, idle, offline = row.get("displayName"), row.get("idle"), row.get("offline")
         if not (isinstance(name, str) and isinstance(idle, bool) and isinstance(offline, bool)):
             raise TargetError("shows a computer without displayName, idle or offline")
-        computers[name] = Computer(idle, offline, _is_spent(row))
-    return computers
+        yield name, idle, offline, row
 
 
 def _is_spent(row: Mapping[str, Any]) -> bool:

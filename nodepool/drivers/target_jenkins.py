@@ -9,6 +9,7 @@ from dataclasses import replace
 from functools import partial
 from typing import TypeVar
 
+from nodepool.alien_computers import ListedComputer
 from nodepool.config.values import JenkinsConfig
 from nodepool.core.build_events import ListedBuild
 from nodepool.core.commands import RegisterNode, WantedBuilds
@@ -25,6 +26,7 @@ from nodepool.drivers.jenkins_rows import (
 )
 from nodepool.drivers.pace import LONGEST_PAUSE, Pace, TaskHook
 from nodepool.drivers.target_builds import TargetBuilds
+from nodepool.drivers.target_computers import TargetComputers
 from nodepool.errors import NoTurn, TargetError, TargetLacks, TargetUnavailable
 from zuul.lib.jenkins.computers import set_offline
 from zuul.lib.jenkins.errors import JenkinsError, JenkinsNotFound, JenkinsUnavailable
@@ -97,6 +99,19 @@ class TargetJenkins:
             return parse_computers(found)
         except TargetError as error:
             raise TargetError(f"target {self.target} {error}") from error
+
+    # -- what people ask ---------------------------------------------------------------------------
+
+    def list_computers(self, until: float) -> list[ListedComputer]:
+        """All computers, in one request; old masters leave the descriptions out."""
+        return self._computers(until).list()
+
+    def described(self, computer: ListedComputer, until: float) -> ListedComputer:
+        """With its description, asked for if the list left it out."""
+        return self._computers(until).described(computer)
+
+    def _computers(self, until: float) -> TargetComputers:
+        return TargetComputers(self.target, self._session, partial(self._do, until=until))
 
     # -- nodes -------------------------------------------------------------------------------------
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from xml.etree import ElementTree
 
@@ -89,6 +90,31 @@ def test_a_node_comes_and_goes(edge: TargetEdge, inbox: Inbox, jenkins_site: Jen
         assert inbox.next() == events.Unregistered(NODE.id)
     rows = jenkins_site.get("computer/")["computer"]
     assert NAME not in [row["displayName"] for row in rows]
+
+
+def test_a_computer_is_known_by_its_description(
+    edge: TargetEdge, inbox: Inbox, jenkins_site: JenkinsSite, config: JenkinsConfig
+) -> None:
+    """A Jenkins tells it in the list; a Hudson tells it of each computer's own label."""
+    other = jenkins_site.node("not-a-nodepool-s")
+    edge.submit(register(NODE))
+    assert inbox.next() == events.Registered(NODE.id)
+    jenkins = TargetJenkins("main", config)
+    until = time.monotonic() + 60.0
+    try:
+        listed = {each.name: each for each in jenkins.list_computers(until)}
+        assert (listed[NAME].description is None) is not jenkins_site.modern
+        found = {name: jenkins.described(each, until) for name, each in listed.items()}
+        assert found[NAME].label == "bare"
+        assert found[NAME].idle
+        assert found[other].label is None
+        assert found[other].description is not None
+        jenkins.delete_node(NAME, until)
+        assert NAME not in [each.name for each in jenkins.list_computers(until)]
+        gone = jenkins.described(listed[NAME], until)
+        assert gone.label == ("bare" if jenkins_site.modern else None)
+    finally:
+        jenkins.close()
 
 
 def test_a_node_of_the_same_name_is_replaced(

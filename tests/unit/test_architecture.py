@@ -52,6 +52,7 @@ IMPURE = frozenset(
 )
 PURE = (
     *("zuul.model", "zuul.core", "nodepool.model", "nodepool.naming", "nodepool.core"),
+    *("nodepool.aliens", "nodepool.alien_computers"),
     *(
         f"gearman_plugin_shim.{name}"
         for name in (

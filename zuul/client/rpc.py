@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
-import getpass
 import json
-import os
 import queue
-import socket
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -96,15 +92,6 @@ class RpcClient:
             return  # a server that tells nothing of itself may do its work all the same
         if function not in known or not known[function].workers:
             raise RequestError(f"No zuul-server serves {function} at {self._place}")
-
-
-def caller() -> str:
-    """`user@host` of whoever runs this, also behind sudo."""
-    user = os.environ.get("SUDO_USER", "")
-    if not user:
-        with contextlib.suppress(OSError, KeyError):
-            user = getpass.getuser()
-    return f"{user or os.getuid()}@{socket.gethostname()}"
 
 
 class _Waiter:

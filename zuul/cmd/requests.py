@@ -179,7 +179,7 @@ def _show_brakes(options: Options) -> int:
 def _ask(options: Options, function: str, *names: str) -> int:
     """Ask for something with these options; 0, for a refusal raises RequestError."""
     arguments = {name: getattr(options, name) for name in names}
-    from zuul.client.rpc import caller
+    from zuul.lib.caller import caller
 
     answer = _call(options, function, arguments | {"by": caller(), "reason": options.reason})
     for note in answer.notes:

@@ -6,6 +6,7 @@ import pytest
 from prettytable import PrettyTable
 
 from nodepool import status
+from nodepool.alien_computers import ListedComputer
 from nodepool.core.obstacles import Hindrance, Obstacle
 from nodepool.core.pauses import Place
 from nodepool.model import CloudImage, Machine, Node, NodeState, Server, SnapshotImage
@@ -93,6 +94,15 @@ def test_images() -> None:
     assert ",".join(heading) == "ID,Provider,Image,Hostname,Version,Image ID,Server ID,State,Age"
     assert row[:5] == ["3", "cloud", "precise", "template-precise-9", "9"]
     assert row[5:] == ["image-uuid", "None", "ready", "00:00:00:59"]
+
+
+def test_alien_computers() -> None:
+    computer = ListedComputer(
+        "n-1", idle=True, offline=False, description="Dynamic single use a b node"
+    )
+    heading, row = cells(status.alien_computer_table([("jenkins", computer)]))
+    assert heading == ["Target", "NodeName", "Label", "Offline", "Idle"]
+    assert row == ["jenkins", "n-1", "a b", "False", "True"]
 
 
 def test_there_are_no_disk_images() -> None:

@@ -175,6 +175,14 @@ def test_a_node_whose_provider_left_the_file_cannot_go(
         (("image-delete", 99), "Image 99 not found."),
         (("job-delete", 99), "Job 99 not found."),
         (("alien-list", "mars"), "There is no provider 'mars'; there are: cloud"),
+        (
+            ("alien-computer-list", "mars"),
+            "There is no target 'mars' with a Jenkins; there are: none",
+        ),
+        (
+            ("alien-computer-delete", "jenkins", "n-1"),
+            "There is no target 'jenkins' with a Jenkins; there are: none",
+        ),
         (("image-update", "mars", "precise"), "There is no provider 'mars'; there are: cloud, all"),
         (("image-update", "all", "lucid"), "No provider has an image 'lucid'; there are: precise"),
         (
@@ -203,6 +211,7 @@ def test_what_is_not_there(
         ("job-create", "job", "--hold-on-failure", "some"),
         ("job-create", "job", "--hold-on-failure", 1_000_000),
         ("delete", 1, "--timeout", "nan"),
+        ("alien-computer-delete", "jenkins"),
         ("frobnicate",),
         (),
     ],

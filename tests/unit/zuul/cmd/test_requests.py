@@ -9,9 +9,10 @@ from typing import Any
 
 import pytest
 
-from zuul.client.rpc import Answer, RpcClient, caller
+from zuul.client.rpc import Answer, RpcClient
 from zuul.cmd.client import main
 from zuul.errors import RequestError
+from zuul.lib.caller import caller
 
 Asked = list[tuple[str, dict[str, Any]]]
 
