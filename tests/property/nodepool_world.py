@@ -11,6 +11,7 @@ import argparse
 import heapq
 import random
 import sys
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -97,6 +98,10 @@ class World(Edges):
         self.history: list[tuple[Build, BuildStarted | BuildFinalized]] = []
         chance = 0.1 if self.faults.lull else 0.5
         self.with_history = random.Random(f"history-{seed}").random() < chance
+        #: nodes, and what there was of them when they were counted last
+        self.counted: dict[int, Node] = {}
+        self.counts = take_census(())
+        self.used = Counter[str]()
         self.observer = CountingObserver()
         self.crashes = self.finished = 0
         self.accidents = True
@@ -200,10 +205,16 @@ class World(Edges):
         assert state.images == self.images
         on_targets = {node.id: name for name in state.by_target for node in state.nodes_of(name)}
         assert on_targets == {node.id: node.target for node in self.nodes.values()}
-        assert state.census == take_census(self.nodes.values()), "the census is wrong"
+        if self.counted != self.nodes:
+            self.counted = dict(self.nodes)
+            self.counts = take_census(self.nodes.values())
+            self.used = Counter[str]()
+            for node in self.nodes.values():
+                self.used[node.provider] += node.room
+        assert state.census == self.counts, "the census is wrong"
         for name, cloud in self.clouds.items():
-            used = sum(node.room for node in self.nodes.values() if node.provider == name)
-            assert used <= max(self.config.providers[name].max_servers, self.highest[name])
+            most = max(self.config.providers[name].max_servers, self.highest[name])
+            assert self.used[name] <= most
             assert len(cloud.servers) <= cloud.quota
             for server in cloud.ours(self.now):
                 assert server.owner is not None
@@ -228,19 +239,24 @@ class World(Edges):
         state = self.pool._state
         if state.offline.keys() >= set(self.config.targets):
             return
-        room = planner._room(state, self.now)
-        targets = [name for name in self.config.targets if name not in state.offline]
-        for name, deficit in planner._deficits(state).items():
+        lacking = [name for name, each in planner._deficits(state).items() if each.work]
+        room = planner._room(state, self.now) if lacking else {}
+        for name in lacking:
             label = self.config.labels[name]
             for provider in label.providers:
-                fits = room.get(provider, 0) >= label.machines
-                shut = self.is_shut(Place(name, provider=provider)) or all(
-                    self.is_shut(Place(target=target)) or self.is_shut(Place(name, target=target))
-                    for target in targets
-                )
-                image = state.current_image(provider, label.image)
-                waits = fits and not shut and image and deficit.work
-                assert not waits, f"{name} waits, {provider} has room"
+                if room.get(provider, 0) < label.machines:
+                    continue
+                if state.current_image(provider, label.image) is None:
+                    continue
+                assert self.is_closed(name, provider), f"{name} waits, {provider} has room"
+
+    def is_closed(self, label: str, provider: str) -> bool:
+        """To launches of the label, whichever target they are for."""
+        return self.is_shut(Place(label, provider=provider)) or all(
+            self.is_shut(Place(target=target)) or self.is_shut(Place(label, target=target))
+            for target in self.config.targets
+            if target not in self.pool._state.offline
+        )
 
     def is_shut(self, place: Place) -> bool:
         """A launch there just failed, or one goes alone."""
