@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 
 from nodepool.model import Node, NodeState
-from tests.support.nodepool_site import Build, NodepoolSite
+from tests.support.nodepool_build import Build
+from tests.support.nodepool_site import NodepoolSite
 from tests.support.processes import find_free_port, wait_for
 
 pytestmark = [pytest.mark.acceptance, pytest.mark.timeout(240)]

@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 
 from nodepool.cmd.nodepool import main
-from tests.support.nodepool_site import LABEL, NodepoolSite
+from tests.support.nodepool_files import LABEL
+from tests.support.nodepool_site import NodepoolSite
 from tests.support.processes import wait_for
 
 pytestmark = [pytest.mark.acceptance, pytest.mark.timeout(240)]

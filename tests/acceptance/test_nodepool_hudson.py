@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from tests.support.nodepool_site import LABEL, NodepoolSite
+from tests.support.nodepool_files import LABEL
+from tests.support.nodepool_site import NodepoolSite
 from tests.support.processes import wait_for
 from tests.support.real_hudson import RealHudson, RealHudsonUnavailable
 from tests.support.services import unavailable

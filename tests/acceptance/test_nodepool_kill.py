@@ -16,7 +16,9 @@ import pytest
 
 from nodepool.errors import StoreError
 from nodepool.model import Node, NodeState, SnapshotImage
-from tests.support.nodepool_site import LABEL, Build, NodepoolSite
+from tests.support.nodepool_build import Build
+from tests.support.nodepool_files import LABEL
+from tests.support.nodepool_site import NodepoolSite
 from tests.support.processes import Process, wait_for
 
 pytestmark = [pytest.mark.acceptance, pytest.mark.slow, pytest.mark.timeout(420)]

@@ -29,7 +29,8 @@ from nodepool.db.people import People
 from nodepool.errors import StoreError
 from nodepool.model import Node, NodeState
 from tests.sandbox.nova_process import CloudProcess
-from tests.support.nodepool_site import LOGGING, make_key
+from tests.support.log_config import log_config
+from tests.support.nodepool_files import make_key
 from tests.support.processes import Process, find_free_port, wait_for
 from zuul.lib.secret import Secret
 
@@ -76,7 +77,7 @@ class Bench:
     def _run(self) -> dict[str, Any]:
         self._configure(0)
         logging = self.folder / "logging.conf"
-        logging.write_text(LOGGING.replace("level = DEBUG", "level = INFO"))
+        logging.write_text(log_config(nodepool="INFO", zuul="INFO"))
         words = ["-m", "nodepool.cmd.nodepoold", "-d", "-c", self.yaml_path, "-s", self.secure_path]
         words += ["-l", logging, "--no-webapp"]
         daemon = Process.start("nodepoold", [sys.executable, *map(str, words)], self.folder)

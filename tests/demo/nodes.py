@@ -17,7 +17,7 @@ import yaml
 
 from tests.sandbox.nova_process import CloudProcess
 from tests.support.masters import TOKEN, USER, Masters
-from tests.support.nodepool_site import make_key
+from tests.support.nodepool_files import make_key
 from tests.support.processes import ROOT
 from tests.support.suite import Suite
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import requests
 
-from tests.support.nodepool_site import LOGGING
+from tests.support.log_config import NODEPOOL_LOG
 from tests.support.processes import Process, find_free_port, wait_for
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(180)]
@@ -24,7 +24,7 @@ class Site:
         self.folder = folder
         self.yaml = folder / "nodepool.yaml"
         self.yaml.write_text(YAML)
-        (folder / "logging.conf").write_text(LOGGING)
+        (folder / "logging.conf").write_text(NODEPOOL_LOG)
         (folder / "secure.conf").write_text(
             f"[database]\ndburi=sqlite:///{folder}/nodepool.sqlite\n"
         )

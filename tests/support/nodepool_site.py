@@ -4,11 +4,9 @@ bridge, and nodepoold between them. Tests, the demo and benches start it, and ki
 from __future__ import annotations
 
 import json
-import subprocess
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -24,42 +22,17 @@ from nodepool.model import Node
 from tests.sandbox.jenkins_process import JenkinsProcess
 from tests.sandbox.nova_process import CloudProcess
 from tests.support.gearman_admin import ask_status
+from tests.support.log_config import NODEPOOL_LOG
+from tests.support.nodepool_build import Build
+from tests.support.nodepool_files import LABEL, PASSWORD, TOKEN, USER, NodepoolFiles
 from tests.support.processes import Process, find_free_port, wait_for
-from zuul.lib.gearman import ClientJob, GearmanClient, Outcome, Priority
-from zuul.lib.modes import make_folder
+from zuul.lib.gearman import GearmanClient, Priority
 from zuul.lib.secret import Secret
 
-USER, PASSWORD, TOKEN = "nodepool", "password", "11aabbccddeeff00112233445566778899"
-LABEL = "trusty"
 CLOUD_OPTIONS = (
     *("--quota", "20", "--boot-seconds", "0.3", "--ssh-seconds", "0.1"),
     *("--delete-seconds", "0.1", "--snapshot-seconds", "0.3"),
 )
-LOGGING = """
-[loggers]
-keys = root,nodepool,zuul
-[handlers]
-keys = console
-[formatters]
-keys = plain
-[logger_root]
-level = WARNING
-handlers = console
-[logger_nodepool]
-level = DEBUG
-qualname = nodepool
-handlers =
-[logger_zuul]
-level = INFO
-qualname = zuul
-handlers =
-[handler_console]
-class = StreamHandler
-formatter = plain
-args = (sys.stdout,)
-[formatter_plain]
-format = %(asctime)s %(levelname)s %(name)s: %(message)s
-"""
 _GEARMAN = """
 import sys, threading
 from zuul.lib.gearman import GearmanServer
@@ -70,35 +43,7 @@ threading.Event().wait()
 """
 
 
-@dataclass(eq=False)
-class Build:
-    """A build that was submitted, and what came back."""
-
-    job: str
-    uuid: str
-    data: list[dict[str, Any]] = field(default_factory=list)
-    outcome: Outcome | None = None
-    result: str | None = None
-
-    def job_created(self, job: ClientJob) -> None: ...
-    def job_status(self, job: ClientJob) -> None: ...
-    def job_known(self, job: ClientJob, known: bool, running: bool) -> None: ...
-
-    def job_data(self, job: ClientJob, data: bytes) -> None:
-        self.data.append(json.loads(data))
-
-    def job_ended(self, job: ClientJob, outcome: Outcome, data: bytes) -> None:
-        if outcome is Outcome.COMPLETE and data.startswith(b"{"):
-            self.result = json.loads(data).get("result")
-        self.outcome = outcome
-
-    @property
-    def nodename(self) -> str | None:
-        """The node it runs, or ran, on; None before it started."""
-        return self.data[0].get("node_name") if self.data else None
-
-
-class NodepoolSite:
+class NodepoolSite(NodepoolFiles):
     """start() and stop(), or a `with` block. What the files of nodepool say may be changed in
     `yaml` and `secure`; write_config() writes them."""
 
@@ -115,25 +60,12 @@ class NodepoolSite:
         environment: Mapping[str, str] | None = None,
     ) -> None:
         """`jobs`: shell steps by name; all run on nodes of the label `trusty`."""
-        self.folder = folder
+        super().__init__(folder, masters, min_ready, max_servers, delete_delay)
         self.jobs = dict(jobs or {"unit": "sleep 1"})
-        self.masters = {name: find_free_port() for name in masters}
-        self.gearman_port = find_free_port()
-        self.zmq_port = find_free_port()
-        self.events_port = find_free_port()
-        self.web_port = find_free_port()
         self.environment = dict(environment or {})
         self.processes: dict[str, Process] = {}
         self.cloud = CloudProcess(folder / "cloud", *cloud_options)
         self.jenkins: dict[str, JenkinsProcess] = {}
-        self.yaml_path = folder / "nodepool.yaml"
-        self.secure_path = folder / "secure.conf"
-        self.log_path = folder / "logging.conf"
-        self.dburi = f"sqlite:///{folder}/nodepool.sqlite"
-        self.yaml: dict[str, Any] = {}
-        self.secure: dict[str, dict[str, str]] = {}
-        self._min_ready, self._max_servers = min_ready, max_servers
-        self._delete_delay = delete_delay
         self._gearman: GearmanClient | None = None
         self._database: Database | None = None
         self._stack = ExitStack()
@@ -143,14 +75,14 @@ class NodepoolSite:
     def start(self, *, nodepoold: bool = True) -> NodepoolSite:
         """Returns when all processes run; nodes come by and by."""
         self.folder.mkdir(parents=True, exist_ok=True)
-        self.log_path.write_text(LOGGING)
+        self.log_path.write_text(NODEPOOL_LOG)
         self._stack.callback(self._stop_processes)
         self._start_gearman()
         self._stack.enter_context(self.cloud)
         for name in self.masters:
             self._stack.enter_context(self._master(name))
         self.start_bridge()
-        self._settle()
+        self.settle(self.cloud.account())
         self.write_config()
         if nodepoold:
             self.start_nodepoold()
@@ -195,90 +127,6 @@ class NodepoolSite:
 
     def logs(self) -> str:
         return "\n".join(f"== {p.name}\n{p.log()}" for p in self.processes.values())
-
-    # -- files -------------------------------------------------------------------------------------
-
-    def write_config(self) -> None:
-        """nodepool.yaml and secure.conf as they are now; each is replaced in one step."""
-        sections = {"database": {"dburi": self.dburi}, **self.secure}
-        text = "\n".join(
-            f"[{name}]\n" + "".join(f"{key}={value}\n" for key, value in options.items())
-            for name, options in sections.items()
-        )
-        for path, content in (
-            (self.yaml_path, yaml.safe_dump(self.yaml)),
-            (self.secure_path, text),
-        ):
-            new = path.with_suffix(".new")
-            new.write_text(content)
-            new.chmod(0o600)
-            new.replace(path)
-
-    def _settle(self) -> None:
-        """What the files say at first."""
-        scripts = self.folder / "scripts"
-        scripts.mkdir(exist_ok=True)
-        key = make_key(self.folder / "id_rsa")
-        ssh = "/home/jenkins/.ssh"
-        (scripts / "prepare.sh").write_text(
-            "#!/bin/sh -e\n"
-            f"mkdir -p {ssh}\necho '{key}' > {ssh}/authorized_keys\n"
-            "mkdir -p /etc/nodepool\nchmod 0777 /etc/nodepool\n"
-        )
-        (scripts / "ready.sh").write_text("#!/bin/sh -e\ncat /etc/nodepool/role > /tmp/role\n")
-        account = self.cloud.account()
-        self.yaml = {
-            "script-dir": str(scripts),
-            "zmq-publishers": [f"tcp://127.0.0.1:{self.zmq_port}"],
-            "event-histories": [f"http://127.0.0.1:{self.events_port}"],
-            "gearman-servers": [{"host": "127.0.0.1", "port": self.gearman_port}],
-            "labels": [self.label(LABEL, self._min_ready)],
-            "providers": [
-                {
-                    "name": "sandbox",
-                    "auth-url": account.auth_url,
-                    "username": account.username,
-                    "password": account.password,
-                    "project-name": account.project_name,
-                    "region-name": account.region,
-                    "max-servers": self._max_servers,
-                    "rate": 0.01,
-                    "boot-timeout": 30,
-                    "launch-timeout": 60,
-                    "images": [
-                        {
-                            "name": LABEL,
-                            "base-image": "base",
-                            "min-ram": 512,
-                            "setup": "prepare.sh",
-                            "private-key": str(self.folder / "id_rsa"),
-                        }
-                    ],
-                }
-            ],
-            "targets": [
-                {"name": name, "rate": 0.01, "delete-delay": self._delete_delay}
-                for name in self.masters
-            ],
-        }
-        self.secure = {
-            f'jenkins "{name}"': {
-                "url": f"http://127.0.0.1:{port}/",
-                "user": USER,
-                "apikey": TOKEN,
-            }
-            for name, port in self.masters.items()
-        }
-
-    def label(self, name: str, min_ready: int, **more: Any) -> dict[str, Any]:
-        return {
-            "name": name,
-            "image": LABEL,
-            "min-ready": min_ready,
-            "ready-script": "ready.sh",
-            "providers": [{"name": "sandbox"}],
-            **more,
-        }
 
     # -- what there is -----------------------------------------------------------------------------
 
@@ -401,22 +249,7 @@ class NodepoolSite:
         return master
 
     def start_bridge(self) -> Process:
-        conf = self.folder / "shim.conf"
-        make_folder(self.folder / "shim")
-        sections = [
-            f"[gearman]\nserver = 127.0.0.1\nport = {self.gearman_port}\n",
-            f"[publisher]\nbind = tcp://127.0.0.1:{self.zmq_port}\n"
-            f"http_host = 127.0.0.1\nhttp_port = {self.events_port}\n",
-            f"[shim]\nstate_dir = {self.folder / 'shim'}\npidfile = {self.folder / 'shim.pid'}\n"
-            f"log_config = {self.log_path}\n",
-        ]
-        sections += [
-            f"[master {name}]\nurl = http://127.0.0.1:{port}\nuser = {USER}\napikey = {TOKEN}\n"
-            "poll = 0.3\njobs_poll = 1\n"
-            for name, port in self.masters.items()
-        ]
-        conf.write_text("\n".join(sections))
-        conf.chmod(0o600)
+        conf = self.write_bridge_config()
         return self._run("gearman-plugin-shim", "-m", "gearman_plugin_shim.cmd", "-c", conf, "-d")
 
     def _run(self, name: str, *arguments: object) -> Process:
@@ -431,11 +264,3 @@ class NodepoolSite:
 
 
 _BUILT_IN = ("master", "Built-In Node", "(master)")
-
-
-def make_key(path: Path) -> str:
-    """A new RSA key pair at `path`; the public half as authorized_keys has it."""
-    words = ["ssh-keygen", "-q", "-t", "rsa", "-b", "2048", "-m", "PEM", "-N", "", "-f", str(path)]
-    path.unlink(missing_ok=True)
-    subprocess.run(words, check=True, timeout=60, stdin=subprocess.DEVNULL)
-    return path.with_suffix(".pub").read_text().strip()

@@ -12,41 +12,12 @@ import requests
 import yaml
 
 from tests.sandbox.endpoint import GerritEndpoint
+from tests.support.log_config import log_config
 from tests.support.processes import Process, find_free_port, wait_for
 from zuul.lib.modes import make_folder
 from zuul.lib.tls import TlsFiles, client_context
 
 ZUUL_USER = "zuul"
-#: our own programs in full; the libraries' wire traffic drowns them
-LOGGING = """
-[loggers]
-keys = root,zuul,gerrit,nodepool
-[handlers]
-keys = console
-[formatters]
-keys = plain
-[logger_root]
-level = WARNING
-handlers = console
-[logger_zuul]
-level = DEBUG
-qualname = zuul
-handlers =
-[logger_gerrit]
-level = DEBUG
-qualname = gerrit
-handlers =
-[logger_nodepool]
-level = INFO
-qualname = nodepool
-handlers =
-[handler_console]
-class = StreamHandler
-formatter = plain
-args = (sys.stdout,)
-[formatter_plain]
-format = %(asctime)s %(levelname)s %(name)s: %(message)s
-"""
 
 
 class Suite:
@@ -92,7 +63,7 @@ class Suite:
         self.layout_path.write_text(layout)
         self.acl_path = folder / "acl.ini"
         self.log_config = folder / "logging.conf"
-        self.log_config.write_text(LOGGING)
+        self.log_config.write_text(log_config(zuul="DEBUG", gerrit="DEBUG", nodepool="INFO"))
 
     @property
     def url(self) -> str:
