@@ -264,6 +264,27 @@ def test_a_floating_address_leads_to_the_server(client: Client, cloud: SandboxCl
     wait_for(lambda: cloud.floating_ips() == {address: None})
 
 
+def test_a_server_of_a_private_cloud_is_reached_by_its_floating_address_alone(
+    tmp_path: Path,
+) -> None:
+    times = Times(boot=0.02, ssh=0.0, delete=0.02)
+    with SandboxCloud(tmp_path / "cloud", prefix="10.77", times=times) as cloud:
+        client = Client(cloud, tmp_path / "client")
+        first, second = (client.boot(name) for name in ("first", "second"))
+        fixed = [each.addresses["private"][0]["addr"] for each in (first, second)]
+        assert fixed[0] != fixed[1]
+        assert all(each.startswith("10.77.") for each in fixed)
+        old = cloud.account().nova("2.1").client
+        _, body = old.post("/os-floating-ips", body={"pool": "public"})
+        address = body["floating_ip"]["ip"]
+        for server in (first, second):
+            old.post(f"/servers/{server.id}/action", body={"addFloatingIp": {"address": address}})
+            with closing(wait_for(lambda: client.login(address, "root"))) as ssh:
+                assert run(ssh, "hostname")[1] == f"{server.name}\n"
+        old.post(f"/servers/{second.id}/action", body={"removeFloatingIp": {"address": address}})
+        assert client.login(address, "root") is None
+
+
 def test_folders_of_this_machine_may_be_shared(tmp_path: Path) -> None:
     shared = tmp_path / "shared"
     shared.mkdir()

@@ -70,7 +70,8 @@ class SandboxCloud(Hosted, People):
         """`ssh` off is addresses only, for benches. A key pair named at the create call may log
         in as each of `login_users`. `shared` are folders of this machine that all servers see.
         `floating_pool` None is a cloud without floating addresses; `neutron` off one that has them
-        from nova alone; `descriptions` off one whose neutron keeps none of them."""
+        from nova alone; `descriptions` off one whose neutron keeps none of them. With a `prefix`
+        such as 10.77 servers are reached by floating addresses alone."""
         super().__init__("sandbox.nova")
         self.folder = folder
         self.port = port
@@ -206,6 +207,14 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--builders", type=int, help="servers that boot at once")
     parser.add_argument("--ssh-port", type=int, default=22)
     parser.add_argument("--no-ssh", action="store_true", help="addresses only")
+    parser.add_argument(
+        "--prefix",
+        default="127.10",
+        help="of servers' addresses; outside of 127 nobody gets to them but by a floating one",
+    )
+    parser.add_argument(
+        "--no-descriptions", action="store_true", help="neutron keeps none of floating addresses"
+    )
     parser.add_argument("--login-users", default="root", help="names with commas between")
     parser.add_argument(
         "--shared", type=Path, action="append", default=[], help="a folder that all servers see"
@@ -228,6 +237,8 @@ def main(arguments: list[str] | None = None) -> int:
         ssh_port=options.ssh_port,
         login_users=tuple(options.login_users.split(",")),
         shared=tuple(options.shared),
+        prefix=options.prefix,
+        descriptions=not options.no_descriptions,
     )
     with cloud:
         account = cloud.account()

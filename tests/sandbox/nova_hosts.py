@@ -1,8 +1,9 @@
 """The servers' addresses, each with an SSH server behind it.
 
 An address is reserved by binding it without listening, so that others on this machine do not take
-it and connections are refused until SSH is up. Host keys are made at the first connection or look
-at the console.
+it and connections are refused until SSH is up. One outside of 127.0.0.0/8 is a name alone, as a
+private address is to whoever is outside of the cloud: only a floating one leads to its server. Host
+keys are made at the first connection or look at the console.
 """
 
 from __future__ import annotations
@@ -107,7 +108,7 @@ class Hosts:
             address = f"{prefix}.{number >> 8}.{number & 255}"
             if number & 255 in (0, 255) or address in self._taken:
                 continue
-            if self._ssh and not self._claim(server, address):
+            if self._ssh and is_reachable(address) and not self._claim(server, address):
                 continue
             self._taken.add(address)
             return address
@@ -192,7 +193,7 @@ class Hosts:
         host = self.host(server)
         addresses = [ip.address for ip in server.floating]
         for address in [server.address, *addresses]:
-            if address is not None and address not in host.sockets:
+            if address is not None and is_reachable(address) and address not in host.sockets:
                 self._bind(server, address, again=True)
         host.listening = True
         for address in list(host.sockets):
@@ -298,6 +299,11 @@ class Hosts:
         lines += [k.export_public_key().decode().strip() for k in keys]
         lines += ["-----END SSH HOST KEY KEYS-----", "", f"{server.name} login: "]
         return "\n".join(lines)
+
+
+def is_reachable(address: str) -> bool:
+    """It is of this machine."""
+    return address.startswith("127.")
 
 
 async def _make_keys(host: Host) -> None:
