@@ -4,15 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 
-from gearman_plugin_shim.model import (
-    BuildId,
-    BuildInfo,
-    Computer,
-    Executor,
-    Job,
-    JobRef,
-    QueueItem,
-)
+from gearman_plugin_shim.model import BuildId, BuildInfo, Computer, Executor, Job, JobRef, QueueItem
 
 
 @dataclass
