@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator
+from contextlib import closing
 from copy import deepcopy
 from pathlib import Path
 from typing import Any
@@ -11,9 +13,13 @@ from typing import Any
 import pytest
 
 from nodepool.cmd.nodepool import main
-from tests.support.nodepool_files import LABEL
+from nodepool.config.values import JenkinsConfig
+from nodepool.drivers.target_jenkins import TargetJenkins
+from tests.integration.nodepool_targets import node_of, register
+from tests.support.nodepool_files import LABEL, TOKEN, USER
 from tests.support.nodepool_site import NodepoolSite
 from tests.support.processes import wait_for
+from zuul.lib.secret import Secret
 
 pytestmark = [pytest.mark.acceptance, pytest.mark.timeout(240)]
 
@@ -64,6 +70,14 @@ def test_a_day_of_an_operator(desk: Desk) -> None:
     site.cloud.call("add_foreign_server", "theirs")
     assert [row["hostname"] for row in desk.rows("alien-list", "sandbox")] == ["theirs"]
 
+    assert desk.rows("alien-computer-list") == []
+    left_behind = add_computer(site)
+    assert [row["nodename"] for row in desk.rows("alien-computer-list")] == [left_behind]
+    names = (second.nodename, left_behind)
+    rows = desk.rows("alien-computer-delete", "alpha", *names, status=1)
+    assert [row["nodename"] for row in rows] == [left_behind]
+    assert f"{second.nodename} stays: it is of node {second.id}" in desk.said
+
     desk.rows("delete", first.id, "--now")
     assert desk.said.endswith(f"Node {first.id} is gone.\n")
     assert {row["name"] for row in site.servers()} == {second.nodename, "theirs"}
@@ -74,6 +88,31 @@ def test_a_day_of_an_operator(desk: Desk) -> None:
     assert "No nodepoold runs; it is done when one does" in desk.said
     site.start_nodepoold()
     site.wait_until_gone([second.nodename])
+
+
+def add_computer(site: NodepoolSite) -> str:
+    """An entry in Jenkins as Nodepool 0.x left them; its name."""
+    url = f"http://127.0.0.1:{site.masters['alpha']}/"
+    node = node_of(8123456)
+    with closing(TargetJenkins("alpha", JenkinsConfig(url, USER, Secret(TOKEN)))) as jenkins:
+        jenkins.create_node(register(node), time.monotonic() + 30)
+    return node.nodename
+
+
+def test_a_hold_ends_by_itself_unless_it_is_said_again(desk: Desk) -> None:
+    site = desk.site
+    (node,) = site.wait_for_nodes(1)
+    desk.rows("hold", node.id, "--reason", "a look")
+    site.yaml["max-hold-age"] = 20
+    site.write_config()
+    wait_for(lambda: site.nodepoold.has_said(RELOADED), "reload", 30, site.explain)
+    assert [row["state"] for row in desk.rows("list") if row["id"] == node.id] == ["hold"]
+    desk.rows("hold", node.id)
+    again_at = time.time()
+    site.wait_until_gone([node.nodename])
+    # The row has whole seconds.
+    assert time.time() - again_at >= 19, "the second hold gave it no more time"
+    assert site.nodepoold.has_said("Node was held for long enough")
 
 
 def test_an_image_of_a_provider_that_left_the_file_goes_by_force(desk: Desk) -> None:
