@@ -9,10 +9,14 @@ import ipaddress
 import os
 import socket
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.support.lanes import SECONDS, arranged, block_of
+
+TESTS = Path(__file__).parent
 _LOCAL_NAMES = ("", "localhost", "localhost.localdomain", "ip6-localhost")
 
 
@@ -57,12 +61,20 @@ def _loopback_only(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Tests say where they live: folders imply markers."""
+    """Tests say where they live: folders imply markers. Several workers begin with the longest."""
     for item in items:
         parts = item.path.parts
         for folder in ("integration", "acceptance"):
             if folder in parts and not item.get_closest_marker(folder):
                 item.add_marker(folder)
+    workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+    if workers > 1:
+        items[:] = [items[position] for position in arranged(list(map(_weight, items)), workers)]
+
+
+def _weight(item: pytest.Item) -> tuple[tuple[str, ...], float]:
+    parts = item.path.relative_to(TESTS).parts
+    return block_of(parts, getattr(item, "fixturenames", ())), SECONDS.get(parts[0], 0.0)
 
 
 @pytest.hookimpl(wrapper=True)
