@@ -19,6 +19,10 @@ auth = v3.Password(
 s = session.Session(auth=auth)
 NAMES = {"compute": "nova", "image": "glance", "placement": "placement", "network": "neutron"}
 ID = {"service_type": "identity"}
+COMPUTE = {"service_type": "compute"}
+IMAGE = {"service_type": "image"}
+NETWORK = {"service_type": "network"}
+PLACEMENT = {"service_type": "placement"}
 
 
 def one(path, coll, **match):
@@ -37,142 +41,122 @@ def ensure(path, kind, coll, match, body=None):
 
 
 def keystone(args):
+    """Each `user=NAME:PASSWORD:PROJECT`, `role=NAME:ROLE:PROJECT` or `SERVICE TYPE=URL`."""
     for arg in args:
         what, _, value = arg.partition("=")
         if what == "user":
-            name, pw, project = value.split(":")
-            p = ensure(
-                "/projects", "project", "projects", {"name": project, "domain_id": "default"}
-            )
-            u = ensure(
-                "/users", "user", "users", {"name": name, "domain_id": "default"}, {"password": pw}
-            )
-            r = one("/roles", "roles", name="member")
-            s.put(
-                "/projects/{}/users/{}/roles/{}".format(p["id"], u["id"], r["id"]),
-                endpoint_filter=ID,
-            )
-            with open(os.path.join(e["OS_HOME"], "state", "project_id"), "w") as f:
-                f.write(p["id"])
-            continue
-        if what == "role":
+            make_user(*value.split(":"))
+        elif what == "role":
             name, role, project = value.split(":")
-            s.put(
-                "/projects/{}/users/{}/roles/{}".format(
-                    one("/projects", "projects", name=project)["id"],
-                    one("/users", "users", name=name)["id"],
-                    ensure("/roles", "role", "roles", {"name": role})["id"],
-                ),
-                endpoint_filter=ID,
-            )
-            continue
-        svc = ensure("/services", "service", "services", {"type": what}, {"name": NAMES[what]})
-        for interface in ("public", "internal", "admin"):
-            ensure(
-                "/endpoints",
-                "endpoint",
-                "endpoints",
-                {"service_id": svc["id"], "interface": interface, "region_id": "RegionOne"},
-                {"url": value},
-            )
+            project_id = one("/projects", "projects", name=project)["id"]
+            user_id = one("/users", "users", name=name)["id"]
+            give_role(project_id, user_id, ensure("/roles", "role", "roles", {"name": role}))
+        else:
+            make_service(what, value)
+
+
+def make_user(name, password, project):
+    p = ensure("/projects", "project", "projects", {"name": project, "domain_id": "default"})
+    match = {"name": name, "domain_id": "default"}
+    u = ensure("/users", "user", "users", match, {"password": password})
+    give_role(p["id"], u["id"], one("/roles", "roles", name="member"))
+    with open(os.path.join(e["OS_HOME"], "state", "project_id"), "w") as f:
+        f.write(p["id"])
+
+
+def give_role(project_id, user_id, role):
+    path = "/projects/{}/users/{}/roles/{}".format(project_id, user_id, role["id"])
+    s.put(path, endpoint_filter=ID)
+
+
+def make_service(kind, url):
+    svc = ensure("/services", "service", "services", {"type": kind}, {"name": NAMES[kind]})
+    for interface in ("public", "internal", "admin"):
+        match = {"service_id": svc["id"], "interface": interface, "region_id": "RegionOne"}
+        ensure("/endpoints", "endpoint", "endpoints", match, {"url": url})
 
 
 def resources(args):
-    compute = {"service_type": "compute"}
-    have = {
-        f["name"]
-        for f in s.get("/flavors?is_public=None", endpoint_filter=compute).json()["flavors"]
-    }
+    make_flavors()
+    make_image()
+    if "neutron=1" in args:
+        make_networks()
+    wait_for_a_host()
+
+
+def make_flavors():
+    found = s.get("/flavors?is_public=None", endpoint_filter=COMPUTE).json()["flavors"]
+    have = {f["name"] for f in found}
     for name, ram, vcpus, disk in (
         ("m1.tiny", 512, 1, 1),
         ("m1.small", 2048, 1, 20),
         ("m1.large", 8192, 4, 80),
     ):
         if name not in have:
-            s.post(
-                "/flavors",
-                json={"flavor": {"name": name, "ram": ram, "vcpus": vcpus, "disk": disk}},
-                endpoint_filter=compute,
-            )
-    image = {"service_type": "image"}
-    if not s.get("/v2/images?name=base", endpoint_filter=image).json()["images"]:
-        img = s.post(
-            "/v2/images",
-            json={
-                "name": "base",
-                "disk_format": "raw",
-                "container_format": "bare",
-                "visibility": "public",
-            },
-            endpoint_filter=image,
-        ).json()
-        s.put(
-            "/v2/images/{}/file".format(img["id"]),
-            data=b"not really a disk\n",
-            headers={"Content-Type": "application/octet-stream"},
-            endpoint_filter=image,
-        )
-    if "neutron=1" in args:
-        net = {"service_type": "network"}
-        nets = s.get("/v2.0/networks?name=private", endpoint_filter=net).json()["networks"]
-        if not nets:
-            n = s.post(
-                "/v2.0/networks",
-                json={"network": {"name": "private", "shared": True}},
-                endpoint_filter=net,
-            ).json()["network"]
-            s.post(
-                "/v2.0/subnets",
-                json={
-                    "subnet": {
-                        "network_id": n["id"],
-                        "ip_version": 4,
-                        "cidr": e.get("SUBNET", "127.10.0.0/16"),
-                        "enable_dhcp": False,
-                    }
-                },
-                endpoint_filter=net,
-            )
-        if not nets and "router" in e.get(
-            "NEUTRON_PLUGINS", ""
-        ):  # floating IPs: an external network and a router
-            sub = s.get("/v2.0/subnets?network_id=" + n["id"], endpoint_filter=net).json()[
-                "subnets"
-            ][0]
-            ext = s.post(
-                "/v2.0/networks",
-                json={"network": {"name": "public", "router:external": True}},
-                endpoint_filter=net,
-            ).json()["network"]
-            s.post(
-                "/v2.0/subnets",
-                json={
-                    "subnet": {
-                        "network_id": ext["id"],
-                        "ip_version": 4,
-                        "cidr": e.get("FLOATING_SUBNET", "127.20.0.0/16"),
-                        "enable_dhcp": False,
-                    }
-                },
-                endpoint_filter=net,
-            )
-            r = s.post(
-                "/v2.0/routers",
-                json={
-                    "router": {"name": "router", "external_gateway_info": {"network_id": ext["id"]}}
-                },
-                endpoint_filter=net,
-            ).json()["router"]
-            s.put(
-                "/v2.0/routers/{}/add_router_interface".format(r["id"]),
-                json={"subnet_id": sub["id"]},
-                endpoint_filter=net,
-            )
+            flavor = {"name": name, "ram": ram, "vcpus": vcpus, "disk": disk}
+            s.post("/flavors", json={"flavor": flavor}, endpoint_filter=COMPUTE)
+
+
+def make_image():
+    if s.get("/v2/images?name=base", endpoint_filter=IMAGE).json()["images"]:
+        return
+    img = s.post(
+        "/v2/images",
+        json={
+            "name": "base",
+            "disk_format": "raw",
+            "container_format": "bare",
+            "visibility": "public",
+        },
+        endpoint_filter=IMAGE,
+    ).json()
+    s.put(
+        "/v2/images/{}/file".format(img["id"]),
+        data=b"not really a disk\n",
+        headers={"Content-Type": "application/octet-stream"},
+        endpoint_filter=IMAGE,
+    )
+
+
+def make_networks():
+    if s.get("/v2.0/networks?name=private", endpoint_filter=NETWORK).json()["networks"]:
+        return
+    network = make("networks", "network", name="private", shared=True)
+    subnet = make_subnet(network, e.get("SUBNET", "127.10.0.0/16"))
+    if "router" in e.get("NEUTRON_PLUGINS", ""):
+        make_way_out(subnet)
+
+
+def make_way_out(subnet):
+    """What floating IPs need: an external network, and a router to it."""
+    external = make("networks", "network", name="public", **{"router:external": True})
+    make_subnet(external, e.get("FLOATING_SUBNET", "127.20.0.0/16"))
+    gateway = {"network_id": external["id"]}
+    router = make("routers", "router", name="router", external_gateway_info=gateway)
+    s.put(
+        "/v2.0/routers/{}/add_router_interface".format(router["id"]),
+        json={"subnet_id": subnet["id"]},
+        endpoint_filter=NETWORK,
+    )
+
+
+def make_subnet(network, cidr):
+    network_id = network["id"]
+    return make(
+        "subnets", "subnet", network_id=network_id, ip_version=4, cidr=cidr, enable_dhcp=False
+    )
+
+
+def make(collection, kind, **values):
+    """A new thing of Neutron's."""
+    path = "/v2.0/" + collection
+    return s.post(path, json={kind: values}, endpoint_filter=NETWORK).json()[kind]
+
+
+def wait_for_a_host():
     for _ in range(100):  # nova-compute counts once its node is in placement
-        rps = s.get("/resource_providers", endpoint_filter={"service_type": "placement"}).json()[
-            "resource_providers"
-        ]
-        if rps:
+        found = s.get("/resource_providers", endpoint_filter=PLACEMENT).json()
+        if found["resource_providers"]:
             return
         time.sleep(0.1)
     sys.exit("no resource provider in placement")
