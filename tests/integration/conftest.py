@@ -7,7 +7,6 @@ from tests.integration.database_fixtures import (
     postgres,
     sqlite_url,
 )
-from tests.integration.gerrit_driver_sandbox import driver, gerrit, world
 from tests.integration.nodepool_fixtures import (
     inbox,
     jenkins,
@@ -20,8 +19,6 @@ from tests.integration.nodepool_fixtures import (
 __all__ = [
     "database_server",
     "database_url",
-    "driver",
-    "gerrit",
     "inbox",
     "jenkins",
     "make_target_edge",
@@ -31,5 +28,4 @@ __all__ = [
     "sqlite_site",
     "sqlite_url",
     "target_edge",
-    "world",
 ]
