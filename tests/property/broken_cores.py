@@ -41,6 +41,7 @@ MUTATIONS = (
         "processing:_move",
         'building.reset(state, item, "the item ahead has changed")',
         "state.touch(item)",
+        first=18,
     ),
     Mutation(
         "no reset of items behind one that leaves",
@@ -84,6 +85,7 @@ MUTATIONS = (
         "processing:set_failing",
         "item.live and not reasons",
         "item.live",
+        first=8,
     ),
     Mutation(
         "mutexes are not given back", "mutexes:Mutexes.release", "if mutex is not None:", "if 0:"
@@ -159,12 +161,14 @@ MUTATIONS = (
         "promote:new_order",
         "for needed in _needs_first(queue, item):",
         "for needed in [item]:",
+        first=27,
     ),
     Mutation(
         "what is being reported moves",
         "promote:new_order",
         "if item.report is not None",
         "if False",
+        first=18,
     ),
     Mutation(
         "promoting does not go first",
