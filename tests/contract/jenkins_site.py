@@ -12,6 +12,7 @@ from urllib.parse import quote
 import requests
 
 from tests.sandbox.jenkins_model import Mode, Parameter
+from tests.support.waiting import pauses
 
 WAIT_SECONDS = 30.0
 REST_SECONDS = 50.0
@@ -212,7 +213,8 @@ def parameters_of(row: Row) -> dict[str, Any]:
 def wait_for(find: Callable[[], T | None], seconds: float = WAIT_SECONDS) -> T:
     """What `find` finds, as soon as it finds something true."""
     deadline = time.monotonic() + seconds
+    pause = pauses()
     while not (found := find()):
         assert time.monotonic() < deadline, f"nothing after {seconds} s"
-        time.sleep(0.05)
+        time.sleep(next(pause))
     return found

@@ -13,6 +13,7 @@ from tests.sandbox.nova import SandboxCloud
 from tests.sandbox.nova_account import Account
 from tests.support.real_openstack import RealOpenStack, RealOpenStackUnavailable
 from tests.support.services import unavailable
+from tests.support.waiting import pauses
 
 T = TypeVar("T")
 WAIT_SECONDS = 60.0
@@ -114,11 +115,12 @@ class NovaSite:
 def wait_for(look: Callable[[], T | None], seconds: float = WAIT_SECONDS) -> T:
     """The first true answer."""
     deadline = time.monotonic() + seconds
+    pause = pauses()
     while time.monotonic() < deadline:
         found = look()
         if found:
             return found
-        time.sleep(0.05)
+        time.sleep(next(pause))
     raise AssertionError(f"not within {seconds} s")
 
 

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
+from tests.support.waiting import pauses
+
 T = TypeVar("T")
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -29,13 +31,12 @@ def wait_for(
 ) -> T:
     """Look again and again until something true is seen, and return it."""
     deadline = time.monotonic() + seconds
-    while True:
-        seen = look()
-        if seen:
-            return seen
+    pause = pauses()
+    while not (seen := look()):
         if time.monotonic() > deadline:
             raise NotInTime(f"no {what} within {seconds:.0f} s\n{explain()}")
-        time.sleep(0.05)
+        time.sleep(next(pause))
+    return seen
 
 
 def find_free_port() -> int:
