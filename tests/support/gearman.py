@@ -15,7 +15,7 @@ from typing import Any
 import gear
 import pytest
 
-from zuul.lib.gearman import ClientJob, GearmanServer, Outcome
+from zuul.lib.gearman import ClientJob, GearmanServer, Outcome, Reply, Task
 from zuul.lib.gearman.packets import RESPONSE, Packet, PacketType, StreamReader, request
 
 SECONDS = 10.0
@@ -30,6 +30,11 @@ def eventually(what: Callable[[], Any], seconds: float = SECONDS) -> Any:
             return value
         time.sleep(0.005)
     raise AssertionError("it did not happen in time")
+
+
+def echo(task: Task) -> Reply:
+    """The simplest work."""
+    return task.payload
 
 
 def free_port() -> int:

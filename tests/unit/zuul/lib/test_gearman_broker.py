@@ -6,58 +6,9 @@ import logging
 
 import pytest
 
-from zuul.lib.gearman.broker import Broker
+from tests.unit.zuul.lib.broker_bench import CLIENT, OTHER, WORKER, Bench
 from zuul.lib.gearman.limits import Limits
-from zuul.lib.gearman.packets import RESPONSE, Packet, PacketType, StreamReader, request
-
-CLIENT, WORKER, OTHER = 1, 2, 3
-
-
-class Bench:
-    """A broker with a client and two workers."""
-
-    def __init__(self, limits: Limits | None = None, boot_id: str = "boot") -> None:
-        self.broker = Broker(boot_id, "1.0", limits)
-        for number in (CLIENT, WORKER, OTHER):
-            self.broker.connect(number, f"10.0.0.{number}")
-
-    def send(self, connection: int, packet_type: int, *arguments: bytes, now: float = 0.0) -> None:
-        self.broker.receive(connection, request(packet_type, *arguments), now)
-
-    def line(self, text: bytes) -> bytes:
-        self.broker.receive(CLIENT, text + b"\n", 0.0)
-        return dict(self.broker.take_output())[CLIENT]
-
-    def out(self) -> dict[int, list[tuple[str, list[bytes]]]]:
-        found = {}
-        for connection, data in self.broker.take_output():
-            packets = list(StreamReader(RESPONSE).feed(data))
-            assert all(isinstance(packet, Packet) for packet in packets)
-            found[connection] = [
-                (PacketType(packet.type).name, packet.data.split(b"\x00") if packet.data else [])
-                for packet in packets
-                if isinstance(packet, Packet)
-            ]
-        return found
-
-    def submit(
-        self,
-        function: bytes = b"f",
-        unique: bytes = b"u",
-        arguments: bytes = b"{}",
-        packet_type: int = PacketType.SUBMIT_JOB,
-        connection: int = CLIENT,
-    ) -> bytes:
-        self.send(connection, packet_type, function, unique, arguments)
-        (name, (handle,)), *_ = self.out()[connection]
-        assert name == "JOB_CREATED"
-        return handle
-
-    def assign(self, handle: bytes, connection: int = WORKER) -> None:
-        self.send(connection, PacketType.CAN_DO, b"f")
-        self.send(connection, PacketType.GRAB_JOB_UNIQ)
-        (name, arguments), *_ = self.out()[connection]
-        assert (name, arguments[0]) == ("JOB_ASSIGN_UNIQ", handle)
+from zuul.lib.gearman.packets import PacketType
 
 
 def test_a_job_from_submission_to_completion() -> None:
@@ -231,20 +182,6 @@ def test_handles_of_two_lives_differ() -> None:
     assert Bench(boot_id="one").submit() != Bench(boot_id="two").submit()
 
 
-def test_get_status() -> None:
-    bench = Bench()
-    handle = bench.submit()
-    bench.send(CLIENT, PacketType.GET_STATUS, handle)
-    assert bench.out() == {CLIENT: [("STATUS_RES", [handle, b"1", b"0", b"", b""])]}
-    bench.assign(handle)
-    bench.send(WORKER, PacketType.WORK_STATUS, handle, b"3", b"4")
-    bench.out()
-    bench.send(CLIENT, PacketType.GET_STATUS, handle)
-    assert bench.out() == {CLIENT: [("STATUS_RES", [handle, b"1", b"1", b"3", b"4"])]}
-    bench.send(CLIENT, PacketType.GET_STATUS, b"H:unknown")
-    assert bench.out() == {CLIENT: [("STATUS_RES", [b"H:unknown", b"0", b"0", b"", b""])]}
-
-
 def test_cancel_takes_waiting_jobs_only_and_tells_nobody() -> None:
     bench = Bench()
     waiting = bench.submit(b"g")
@@ -255,28 +192,6 @@ def test_cancel_takes_waiting_jobs_only_and_tells_nobody() -> None:
     assert bench.line(b"cancel job " + running) == b"ERR UNKNOWN_JOB\n"
     assert bench.line(b"cancel") == b"ERR UNKNOWN_JOB\n"
     assert bench.broker.totals.total == 1
-
-
-def test_status_lists_known_served_and_queued_functions() -> None:
-    bench = Bench()
-    bench.send(WORKER, PacketType.CAN_DO, b"gone")
-    bench.send(WORKER, PacketType.CANT_DO, b"gone")
-    bench.send(WORKER, PacketType.CAN_DO, b"served")
-    bench.submit(b"nobody")
-    lines = bench.line(b"status").splitlines()
-    assert sorted(lines) == [b".", b"gone\t0\t0\t0", b"nobody\t1\t0\t0", b"served\t0\t0\t1"]
-
-
-def test_workers_version_and_unknown_commands() -> None:
-    bench = Bench()
-    bench.send(WORKER, PacketType.SET_CLIENT_ID, b"Zuul Merger\n\x1b")
-    bench.send(WORKER, PacketType.CAN_DO, b"f")
-    assert bench.line(b"workers").splitlines()[:2] == [
-        b"1 10.0.0.1 - : ",
-        b"2 10.0.0.2 ZuulMerger : f",
-    ]
-    assert bench.line(b"version") == b"OK 1.0\n"
-    assert bench.line(b"shutdown").startswith(b"ERR ")
 
 
 def test_mass_do_replaces_the_whole_set() -> None:
@@ -307,41 +222,6 @@ def test_job_that_takes_too_long_fails() -> None:
     assert bench.out() == {CLIENT: [("WORK_FAIL", [handle])]}
 
 
-def test_echo_and_options_are_answered() -> None:
-    bench = Bench()
-    bench.send(CLIENT, PacketType.ECHO_REQ, b"hello")
-    bench.send(CLIENT, PacketType.OPTION_REQ, b"exceptions")
-    bench.send(CLIENT, PacketType.OPTION_REQ, b"other")
-    assert bench.out() == {
-        CLIENT: [
-            ("ECHO_RES", [b"hello"]),
-            ("OPTION_RES", [b"exceptions"]),
-            ("ERROR", [b"ERR_OPTION", b"unknown option"]),
-        ]
-    }
-
-
-@pytest.mark.parametrize(
-    ("packet_type", "arguments", "code"),
-    [
-        (PacketType.SUBMIT_JOB, (b"f", b"u"), b"ERR_ARGUMENTS"),
-        (PacketType.SUBMIT_JOB, (b"", b"u", b""), b"ERR_NAME"),
-        (PacketType.SUBMIT_JOB, (b"f\tg", b"u", b""), b"ERR_NAME"),
-        (PacketType.SUBMIT_JOB, (b"f" * 2000, b"u", b""), b"ERR_NAME"),
-        (PacketType.SUBMIT_JOB_EPOCH, (b"f", b"u", b"1", b""), b"ERR_UNSUPPORTED"),
-        (PacketType.CAN_DO, (b"f\n",), b"ERR_NAME"),
-        (PacketType.CAN_DO_TIMEOUT, (b"f", b"soon"), b"ERR_ARGUMENTS"),
-    ],
-)
-def test_bad_requests_are_answered(
-    packet_type: int, arguments: tuple[bytes, ...], code: bytes
-) -> None:
-    bench = Bench()
-    bench.send(CLIENT, packet_type, *arguments)
-    ((name, answer),) = bench.out()[CLIENT]
-    assert (name, answer[0]) == ("ERROR", code)
-
-
 def test_full_queue_refuses_and_serves_again() -> None:
     bench = Bench(Limits(jobs=1))
     handle = bench.submit()
@@ -351,10 +231,3 @@ def test_full_queue_refuses_and_serves_again() -> None:
     bench.send(WORKER, PacketType.WORK_COMPLETE, handle, b"")
     bench.out()
     bench.submit()
-
-
-def test_unknown_packets_are_ignored(caplog: pytest.LogCaptureFixture) -> None:
-    bench = Bench()
-    bench.send(CLIENT, 99, b"x")
-    assert bench.out() == {}
-    assert "type=99" in caplog.text

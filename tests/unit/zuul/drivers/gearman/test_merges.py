@@ -3,110 +3,22 @@
 from __future__ import annotations
 
 import json
-import time
-from typing import Any
 
 import pytest
 
-from tests.unit.zuul.drivers.gearman.fakes import FakeAdmin, FakeClient, InlineThread
-from zuul.core.commands import MergeChanges, UpdateRepo
-from zuul.core.events import MergeCompleted, RepoUpdated
-from zuul.drivers.gearman.merges import GearmanMerges
-from zuul.errors import ConnectionLost, MergerError
-from zuul.lib.gearman import ClientJob, Outcome, Priority
-from zuul.model.build import MergeConflict, MergeResult, SeriesItem
-from zuul.model.layout import MergeMode, Precedence
-
-SHA, TREE, BASE = "a" * 40, "b" * 40, "c" * 40
-
-
-def item(number: int, ahead: SeriesItem | None = None, connection: str = "gerrit") -> SeriesItem:
-    return SeriesItem(
-        request=f"r{number}",
-        project="acme/app",
-        connection=connection,
-        merge_mode=MergeMode.CHERRY_PICK,
-        refspec=f"refs/changes/{number}/1",
-        branch="master",
-        zuul_ref=f"Z{number}",
-        number=str(number),
-        patchset="1",
-        ahead=ahead,
-    )
-
-
-def answer(**fields: Any) -> bytes:
-    whole = {
-        "merged": True,
-        "commit": SHA,
-        "zuul_url": "http://m1/p",
-        "merger_id": "m1",
-        "tree": TREE,
-        "base_tree": BASE,
-        "conflict": None,
-        "error": None,
-        "unknown_parent": False,
-    }
-    return json.dumps({**whole, **fields}).encode()
-
-
-ORIGINAL = json.dumps({"merged": True, "commit": SHA, "zuul_url": "http://old/p"}).encode()
-CONFLICT = answer(
-    merged=False,
-    commit=None,
-    tree=None,
-    base_tree=None,
-    conflict={"project": "acme/app", "number": 1, "patchset": "1"},
+from tests.unit.zuul.drivers.gearman.merges_bench import (
+    BASE,
+    CONFLICT,
+    ORIGINAL,
+    SHA,
+    TREE,
+    Bench,
+    answer,
+    item,
 )
-
-
-class Bench:
-    """A driver whose events are in `events`."""
-
-    def __init__(self, **options: Any) -> None:
-        self.client, self.admin = FakeClient(), FakeAdmin()
-        self.events: list[Any] = []
-        self.threads: list[InlineThread] = []
-        urls = {"gerrit": "ssh://gerrit/"}
-        self.merges = GearmanMerges(
-            self.client,  # type: ignore[arg-type]
-            self.admin,  # type: ignore[arg-type]
-            self.events.append,
-            lambda connection, project: urls[connection] + project,
-            make_thread=self._make_thread,
-            **options,
-        )
-
-    def _make_thread(self, name: str, tick: Any) -> InlineThread:
-        self.threads.append(InlineThread(name, tick))
-        return self.threads[-1]
-
-    def tick(self, later: float = 0.0) -> None:
-        self.threads[0].tick(time.monotonic() + later)
-
-    def merge(self, series: SeriesItem) -> None:
-        self.merges.merge(MergeChanges(series.request, series, Precedence.HIGH))
-
-    def sent(self) -> list[tuple[str, list[str], Any]]:
-        """(function, refs of the items, parent) of every job."""
-        found = []
-        for job in self.client.jobs:
-            arguments = json.loads(job.arguments)
-            refs = [entry["ref"] for entry in arguments["items"]]
-            found.append((job.function, refs, arguments.get("parent")))
-        return found
-
-    def end(self, data: bytes = b"", outcome: Outcome = Outcome.COMPLETE) -> ClientJob:
-        job = self.client.last()
-        self.client.end(job, outcome, data)
-        return job
-
-    def results(self) -> list[tuple[str, MergeResult]]:
-        return [
-            (event.request, event.result)
-            for event in self.events
-            if isinstance(event, MergeCompleted)
-        ]
+from zuul.core.events import MergeCompleted
+from zuul.lib.gearman import Outcome, Priority
+from zuul.model.build import MergeConflict, MergeResult
 
 
 def test_one_item_in_the_contract_s_words() -> None:
@@ -315,53 +227,3 @@ def test_connection_that_is_not_configured() -> None:
     bench = Bench()
     bench.merge(item(1, connection="other"))
     assert "not configured" in (bench.results()[0][1].error or "")
-
-
-def test_update() -> None:
-    bench = Bench()
-    bench.merges.update(UpdateRepo("r1", "acme/app", "gerrit", Precedence.LOW))
-    job = bench.client.last()
-    assert (job.function, job.priority) == ("merger:update", Priority.LOW)
-    assert json.loads(job.arguments) == {
-        "project": "acme/app",
-        "connection_name": "gerrit",
-        "url": "ssh://gerrit/acme/app",
-    }
-    bench.end(b'{"updated": true, "zuul_url": "http://m1/p"}')
-    assert bench.events == [RepoUpdated("r1", "http://m1/p", None)]
-
-
-def test_update_that_fails_is_answered_too() -> None:
-    bench = Bench()
-    bench.merges.update(UpdateRepo("r1", "acme/app", "gerrit", Precedence.LOW))
-    for _ in range(3):
-        bench.end(outcome=Outcome.FAIL)
-    assert bench.events == [RepoUpdated("r1", None, "no merger answered: fail")]
-
-
-def test_branch_head() -> None:
-    bench = Bench()
-    bench.client.answer = (Outcome.COMPLETE, json.dumps({"commit": SHA, "tree": TREE}).encode())
-    assert bench.merges.fetch_branch_head("acme/app", "gerrit", "-x") == (SHA, TREE)
-    function, arguments = bench.client.called
-    assert (function, arguments["branch"]) == ("merger:head", "-x")
-    assert arguments["url"] == "ssh://gerrit/acme/app"
-
-
-@pytest.mark.parametrize(
-    ("reply", "error"),
-    [
-        ((None, b""), ConnectionLost),
-        ((Outcome.LOST, b""), ConnectionLost),
-        ((Outcome.EXCEPTION, b"no such branch"), MergerError),
-        ((Outcome.COMPLETE, b"{}"), MergerError),
-        ((Outcome.COMPLETE, b"garbage"), MergerError),
-    ],
-)
-def test_branch_head_that_cannot_be_told(
-    reply: tuple[Outcome | None, bytes], error: type[Exception]
-) -> None:
-    bench = Bench()
-    bench.client.answer = reply
-    with pytest.raises(error):
-        bench.merges.fetch_branch_head("acme/app", "gerrit", "master")

@@ -2,88 +2,17 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator
-from pathlib import Path
-from typing import Any
-
 import pytest
 
+from tests.integration.cloner_site import PROJECTS, Site
 from tests.integration.merger_histories import run_git
-from tests.integration.merger_world import MergerWorld, OriginRepo, merger_world, published
+from tests.integration.merger_world import OriginRepo, published
 from tests.support.processes import find_free_port
 from zuul.cloner.clonemap import parse_clonemap
-from zuul.cloner.cloner import Cloner
-from zuul.cloner.plan import CloneRequest
 from zuul.cmd.cloner import main
 from zuul.errors import CloneError
-from zuul.lib.git import Limits
-from zuul.merger.requests import MergeItem
 
 pytestmark = pytest.mark.integration
-
-LIMITS = Limits(clone_seconds=60, fetch_seconds=30, local_seconds=30)
-PROJECTS = ("org/project1", "org/project2", "org/project3", "org/project4")
-
-
-class Site:
-    """Origins of four projects, a merger, and a job that clones."""
-
-    def __init__(self, folder: Path, world: MergerWorld) -> None:
-        self.folder = folder
-        self.world = world
-        self.upstream = folder / "upstream"
-        self.workspace = folder / "workspace"
-        self.workspace.mkdir()
-        self.origins = {name: OriginRepo(self.upstream, name) for name in PROJECTS}
-        self.slept: list[float] = []
-
-    def merge(self, *items: MergeItem) -> dict[str, str]:
-        """What a build of the last of these changes has in its environment."""
-        answer = self.world.merge(*items)
-        assert answer.error is None
-        item = items[-1]
-        return {
-            "zuul_url": str(self.world.git_dir),
-            "zuul_project": item.origin.project,
-            "zuul_branch": item.branch,
-            "zuul_ref": published(item),
-        }
-
-    def clone(self, *projects: str, **more: Any) -> None:
-        options = {key: more.pop(key) for key in ("cache", "clone_map") if key in more}
-        request = CloneRequest(str(self.upstream), projects or PROJECTS, **more)
-        Cloner(
-            request, self.workspace, limits=LIMITS, sleep=self.slept.append, **options
-        ).clone_all()
-
-    def git(self, place: str, *arguments: str) -> str:
-        return run_git(self.workspace / place, *arguments)
-
-    def heads(self, *places: str) -> list[str]:
-        return [self.git(place, "rev-parse", "HEAD") for place in places or PROJECTS]
-
-    def files(self, place: str) -> set[str]:
-        return {each.name for each in (self.workspace / place).iterdir()} - {".git"}
-
-    def head_of(self, number: int, branch: str = "master") -> str:
-        return self.origins[f"org/project{number}"].head[branch]
-
-    def made(self, ref: str, number: int) -> str:
-        """The commit that the merger published."""
-        return run_git(self.world.git_dir / f"org/project{number}", "rev-parse", ref)
-
-
-@pytest.fixture
-def site(tmp_path: Path) -> Iterator[Site]:
-    with merger_world(tmp_path) as world:
-        yield Site(tmp_path, world)
-
-
-def add_stable(site: Site, *numbers: int) -> None:
-    for number in numbers:
-        origin = site.origins[f"org/project{number}"]
-        origin.commit("stable/havana", {"stable": "s\n"}, "stable", parent=origin.head["master"])
 
 
 def test_143_cache_dir(site: Site) -> None:
@@ -125,7 +54,7 @@ def test_144_one_branch_with_two_queued_changes(site: Site) -> None:
 
 
 def test_145_several_branches(site: Site) -> None:
-    add_stable(site, 2, 4)
+    site.add_stable(2, 4)
     a = site.origins["org/project1"].change({"A": "a\n"})
     b = site.origins["org/project2"].change({"B": "b\n"}, branch="stable/havana")
     c = site.origins["org/project3"].change({"C": "c\n"})
@@ -153,7 +82,7 @@ def test_145_several_branches(site: Site) -> None:
 
 def test_146_upgrade(site: Site) -> None:
     """The old side of an upgrade test, then the new one, of two changes in one queue."""
-    add_stable(site, 1, 2, 3)
+    site.add_stable(1, 2, 3)
     a = site.origins["org/project1"].change({"A": "a\n"})
     b = site.origins["org/project2"].change({"B": "b\n"}, branch="stable/havana")
     d = site.origins["org/project4"].change({"D": "d\n"})
@@ -176,7 +105,7 @@ def test_146_upgrade(site: Site) -> None:
 
 
 def test_147_project_branches_beat_the_wanted_branch(site: Site) -> None:
-    add_stable(site, 1, 4)
+    site.add_stable(1, 4)
     a = site.origins["org/project1"].change({"A": "a\n"}, branch="stable/havana")
     said = site.merge(a)
     site.clone(project_branches={"org/project4": "master"}, **said)
@@ -192,7 +121,7 @@ def test_147_project_branches_beat_the_wanted_branch(site: Site) -> None:
 
 
 def test_148_periodic(site: Site) -> None:
-    add_stable(site, 1, 2)
+    site.add_stable(1, 2)
     said = {"zuul_url": str(site.world.git_dir), "zuul_project": "org/project3"}
     site.clone(*PROJECTS[:2])
     assert site.heads(*PROJECTS[:2]) == [site.head_of(1), site.head_of(2)]
@@ -233,8 +162,6 @@ def test_150_a_map_with_the_root_of_the_workspace(site: Site) -> None:
 
 
 # -- the command ---------------------------------------------------------------------------------
-
-
 def test_the_command_reads_the_environment(site: Site, capsys: pytest.CaptureFixture[str]) -> None:
     said = site.merge(site.origins["org/project1"].change({"A": "a\n"}))
     environment = {key.upper(): value for key, value in said.items()}
@@ -251,8 +178,6 @@ def test_the_command_says_what_is_wrong(site: Site, caplog: pytest.LogCaptureFix
 
 
 # -- what may not happen -------------------------------------------------------------------------
-
-
 def test_the_change_under_test_may_not_be_missed(site: Site) -> None:
     said = site.merge(site.origins["org/project1"].change({"A": "a\n"}))
     run_git(site.world.git_dir / "org/project1", "update-ref", "-d", said["zuul_ref"])
@@ -288,101 +213,3 @@ def test_an_origin_without_commits(site: Site) -> None:
     run_git(site.upstream / "org/empty", "init", "-q", "--bare", ".")
     with pytest.raises(CloneError, match="the origin has no branch master"):
         site.clone("org/empty")
-
-
-def test_links_of_another_clone_lead_nowhere(site: Site) -> None:
-    outside = site.folder / "outside"
-    outside.mkdir()
-    (site.workspace / "org").symlink_to(outside)
-    with pytest.raises(CloneError, match="leads out of the workspace"):
-        site.clone("org/project1")
-    assert list(outside.iterdir()) == []
-
-
-def test_links_lead_into_no_other_clone(site: Site) -> None:
-    site.clone("org/project1")
-    hooks = site.workspace / "org/project1/.git/hooks"
-    hooks.mkdir()
-    (site.workspace / "lib").symlink_to("org/project1/.git")
-    clone_map = parse_clonemap("clonemap: [{name: org/project2, dest: lib/hooks}]", "map")
-    with pytest.raises(CloneError, match="leads into the files of another clone"):
-        site.clone("org/project2", clone_map=clone_map)
-    assert list(hooks.iterdir()) == []
-
-
-def test_a_folder_with_files_is_left_alone(site: Site) -> None:
-    folder = site.workspace / "org/project1"
-    folder.mkdir(parents=True)
-    (folder / "notes").write_text("mine")
-    with pytest.raises(CloneError, match="is not empty, and no clone"):
-        site.clone("org/project1")
-    assert (folder / "notes").read_text() == "mine"
-
-
-def test_nothing_of_a_repository_is_run(site: Site) -> None:
-    """A hook left in the workspace by an earlier build."""
-    site.clone("org/project1")
-    hooks = site.workspace / "org/project1/.git/hooks"
-    hooks.mkdir()
-    for name in ("post-checkout", "reference-transaction", "post-index-change"):
-        (hooks / name).write_text(f"#!/bin/sh\ntouch {site.folder}/ran\n")
-        (hooks / name).chmod(0o755)
-    site.origins["org/project1"].commit("master", {"x": "x\n"}, "newer")
-    site.clone("org/project1")
-    assert site.heads("org/project1") == [site.head_of(1)]
-    assert not (site.folder / "ran").exists()
-
-
-# -- a workspace that is used again ---------------------------------------------------------------
-
-
-def test_a_used_workspace_is_as_good_as_new(site: Site) -> None:
-    add_stable(site, 1)
-    origin = site.origins["org/project1"]
-    origin.commit("master", {".gitignore": "*.pyc\n"}, "ignore")
-    origin.commit("gone", {"x": "x\n"}, "gone", parent=origin.head["master"])
-    site.clone("org/project1")
-    folder = site.workspace / "org/project1"
-    run_git(folder, "checkout", "-q", "gone")
-    (folder / "README").write_text("changed")
-    (folder / "new").mkdir()
-    for name in ("new/file", "module.pyc"):
-        (folder / name).write_text("x")
-    for lock in ("index", "refs/heads/gone", "refs/remotes/origin/gone"):
-        (folder / ".git" / f"{lock}.lock").touch()
-    run_git(origin.path, "update-ref", "-d", "refs/heads/gone")
-    # a name that nests under that of the branch which was there
-    origin.commit("gone/again", {"y": "y\n"}, "again", parent=origin.head["master"])
-    site.clone("org/project1", branch="gone/again")
-    assert site.heads("org/project1") == [origin.head["gone/again"]]
-    assert site.files("org/project1") == {"README", ".gitignore", "y"}
-    assert site.git("org/project1", "status", "--porcelain") == ""
-    branches = site.git("org/project1", "for-each-ref", "--format=%(refname:short)", "refs/heads")
-    assert branches.split() == ["gone/again", "master", "stable/havana"]
-
-
-def test_an_index_that_was_left_half_written(site: Site) -> None:
-    site.clone("org/project1")
-    (site.workspace / "org/project1/.git/index").write_bytes(b"DIRC\0\0")
-    newer = site.origins["org/project1"].commit("master", {"x": "x\n"}, "newer")
-    site.clone("org/project1")
-    assert site.heads("org/project1") == [newer]
-    assert site.git("org/project1", "status", "--porcelain") == ""
-
-
-def test_a_file_named_head(site: Site) -> None:
-    site.origins["org/project1"].commit("master", {"HEAD": "x\n", "FETCH_HEAD": "y\n"}, "heads")
-    site.clone("org/project1")
-    site.clone("org/project1")
-    assert site.files("org/project1") == {"HEAD", "FETCH_HEAD", "README"}
-    assert site.heads("org/project1") == [site.head_of(1)]
-
-
-def test_an_existing_clone_follows_its_origin(site: Site) -> None:
-    site.clone("org/project1")
-    said = site.merge(site.origins["org/project1"].change({"A": "a\n"}))
-    site.clone("org/project1", **said)
-    assert site.git("org/project1", "config", "remote.origin.url") == (
-        f"{site.world.git_dir}/org/project1"
-    )
-    assert os.path.isdir(site.workspace / "org/project1/.git")
