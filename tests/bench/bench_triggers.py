@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Hashable, Iterable, Mapping
 from typing import Any, cast
 
-from tests.unit.zuul.core.gate import check_config, make_layout, tree
+from tests.unit.zuul.core.layouts import check_config, make_layout, tree
 from tests.unit.zuul.drivers.gerrit.rows import make_row
 from zuul.drivers.gerrit.delivery import Delivery
 from zuul.drivers.gerrit.open_changes import OpenChanges

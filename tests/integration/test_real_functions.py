@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from tests.integration.test_real_layouts import layout_of
-from tests.unit.zuul.core.gate import Gate, check_config, gate_config, make_change, tree
+from tests.unit.zuul.core.gate import Gate, make_change
+from tests.unit.zuul.core.layouts import check_config, gate_config, tree
 from zuul.core.commands import LaunchBuild
 from zuul.core.events import TriggerReceived
 from zuul.model.change import Changeish, NullChange, NullKey, Ref, RefKey

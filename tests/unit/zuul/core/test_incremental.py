@@ -7,7 +7,8 @@ from dataclasses import replace
 
 import pytest
 
-from tests.unit.zuul.core.gate import Gate, check_config, gate_config, make_change, tree
+from tests.unit.zuul.core.gate import Gate, make_change
+from tests.unit.zuul.core.layouts import check_config, gate_config, tree
 from zuul.core import commands, events
 from zuul.core.processing import settle
 from zuul.core.requests import (

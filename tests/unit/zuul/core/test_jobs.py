@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from tests.unit.zuul.core.gate import Gate, check_config, gate_config, make_change, tree
+from tests.unit.zuul.core.gate import Gate, make_change
+from tests.unit.zuul.core.layouts import check_config, gate_config, tree
 from zuul.core import events
 from zuul.model.build import BuildData
 from zuul.model.job import Job

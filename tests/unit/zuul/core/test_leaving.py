@@ -7,14 +7,8 @@ from typing import Any
 
 import pytest
 
-from tests.unit.zuul.core.gate import (
-    DEFAULT_TREE,
-    Gate,
-    check_config,
-    gate_config,
-    make_change,
-    tree,
-)
+from tests.unit.zuul.core.gate import Gate, make_change
+from tests.unit.zuul.core.layouts import DEFAULT_TREE, check_config, gate_config, tree
 from zuul.core import building, events
 from zuul.model.change import Change
 

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from tests.unit.zuul.core.gate import Gate, check_config, gate_config, make_change, tree
+from tests.unit.zuul.core.gate import Gate, make_change
+from tests.unit.zuul.core.layouts import check_config, gate_config, tree
 from zuul.core import events
 from zuul.model.change import NullChange, NullKey, Ref, RefKey
 from zuul.model.job import Job

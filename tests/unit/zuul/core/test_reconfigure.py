@@ -5,15 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from tests.unit.zuul.core.gate import (
-    DEFAULT_TREE,
-    Gate,
-    check_config,
-    gate_config,
-    make_change,
-    make_layout,
-    tree,
-)
+from tests.unit.zuul.core.gate import Gate, make_change
+from tests.unit.zuul.core.layouts import DEFAULT_TREE, check_config, gate_config, make_layout, tree
 from zuul.core import events
 from zuul.model.layout import Project, SharedQueue, WindowConfig
 

@@ -5,14 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from tests.unit.zuul.core.gate import (
-    DEFAULT_TREE,
-    Gate,
-    check_config,
-    gate_config,
-    make_change,
-    tree,
-)
+from tests.unit.zuul.core.gate import Gate, make_change
+from tests.unit.zuul.core.layouts import DEFAULT_TREE, check_config, gate_config, tree
 from zuul.core import commands, events
 from zuul.core.messages import ReportOptions, format_seconds
 from zuul.core.reporting import MOST_BASE_MOVES

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from tests.unit.zuul.core.gate import Gate, gate_config, make_change, tree
+from tests.unit.zuul.core.gate import Gate, make_change
+from tests.unit.zuul.core.layouts import gate_config, tree
 from zuul.core.messages import ReportOptions
 from zuul.core.status import render, render_change, render_items
 from zuul.model.build import Worker

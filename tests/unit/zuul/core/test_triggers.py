@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from tests.unit.zuul.core.gate import Gate, check_config, make_change, tree
+from tests.unit.zuul.core.gate import Gate, make_change
+from tests.unit.zuul.core.layouts import check_config, tree
 from zuul.core import events
 from zuul.core.changes import PRUNE_FLOOR
 from zuul.model.change import ChangeKey

@@ -4,14 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from tests.unit.zuul.core.gate import (
-    Gate,
-    check_config,
-    gate_config,
-    make_change,
-    make_layout,
-    tree,
-)
+from tests.unit.zuul.core.gate import Gate, make_change
+from tests.unit.zuul.core.layouts import check_config, gate_config, make_layout, tree
 from zuul.core import events
 from zuul.core.messages import DEQUEUED
 from zuul.core.requests import HoldRequested

@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from tests.support.waiting import eventually
-from tests.unit.zuul.core.gate import check_config, make_layout, tree
+from tests.unit.zuul.core.layouts import check_config, make_layout, tree
 from zuul.core.events import Event, TriggerReceived
 from zuul.drivers.timer import Schedule, TimerDriver
 from zuul.model.change import NullChange, NullKey
