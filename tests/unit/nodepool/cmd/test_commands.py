@@ -2,105 +2,16 @@
 
 from __future__ import annotations
 
-import json
-import shutil
-from collections.abc import Callable, Iterator
-from dataclasses import replace
-from functools import partial
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from nodepool.cmd import images, nodes
-from nodepool.cmd import site as command_site
-from nodepool.cmd.nodepool import main
-from nodepool.cmd.waiting import Watch
-from nodepool.core.commands import RemoveImage, RemoveNode, RemoveRequest, SaveImage, SaveNode
-from nodepool.core.events import ImageDeletionRequested, ImageRequested
+from nodepool.core.commands import RemoveNode
 from nodepool.db.database import Database
-from nodepool.model import Machine, NodeState, Presence
-from tests.integration.nodepool_store_world import Site, new_image, new_node
+from nodepool.model import NodeState
+from tests.integration.nodepool_store_world import Site
+from tests.unit.nodepool.cmd.desk import Desk, save_node, wait_with
 from zuul.lib.secret import Secret
-
-CONFIG = """
-dburi: {dburi}
-labels: [{{name: label, image: precise, min-ready: 1, providers: [{{name: cloud}}]}}]
-providers:
-  - {{name: cloud, max-servers: 2, images: [{{name: precise, min-ram: 1, base-image: Precise}}]}}
-targets: [{{name: jenkins}}]
-"""
-
-
-class Desk:
-    """A person at the command line."""
-
-    def __init__(self, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-        self.dburi = f"sqlite:///{folder}/nodepool.sqlite"
-        self.file = folder / "nodepool.yaml"
-        self.file.write_text(CONFIG.format(dburi=self.dburi))
-        self._capsys = capsys
-        self.said = ""
-
-    def run(self, *arguments: object, status: int = 0) -> str:
-        """What it prints; `said` is what it says besides."""
-        self._capsys.readouterr()
-        try:
-            ended = main(["-c", str(self.file), *map(str, arguments)])
-        except SystemExit as error:
-            ended = int(error.code or 0)
-        out, self.said = self._capsys.readouterr()
-        assert ended == status, self.said
-        return out
-
-    def rows(self, *arguments: object, status: int = 0) -> Any:
-        return json.loads(self.run(*arguments, "--json", status=status))
-
-
-@pytest.fixture(autouse=True)
-def no_site_of_the_machine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(command_site, "SECURE", tmp_path / "no-secure.conf")
-
-
-@pytest.fixture
-def desk(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Desk:
-    return Desk(tmp_path, capsys)
-
-
-@pytest.fixture(scope="module")
-def empty(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A database with its tables: to make them anew for each test takes long."""
-    file = tmp_path_factory.mktemp("empty") / "nodepool.sqlite"
-    database = Database(Secret(f"sqlite:///{file}"))
-    database.migrate()
-    database.close()
-    return file
-
-
-@pytest.fixture
-def site(desk: Desk, empty: Path) -> Iterator[Site]:
-    """Of the daemon: its lease is held."""
-    shutil.copy(empty, desk.file.with_name("nodepool.sqlite"))
-    made = Site(desk.dburi)
-    try:
-        yield made
-    finally:
-        made.database.close()
-
-
-def save_node(site: Site, **values: Any) -> int:
-    node = new_node(site, **values)
-    site.store.commit([SaveNode(node, None)])
-    return node.id
-
-
-def wait_with(monkeypatch: pytest.MonkeyPatch, pause: Callable[[float], object]) -> None:
-    """Where a command would sleep, `pause` is called."""
-    for module in (nodes, images):
-        monkeypatch.setattr(module, "Watch", partial(Watch, pause=pause))
-
-
-# -- nodes -----------------------------------------------------------------------------------------
 
 
 def test_list_shows_the_state_in_its_column(desk: Desk, site: Site) -> None:
@@ -221,110 +132,13 @@ def test_what_is_no_command(desk: Desk, arguments: tuple[object, ...]) -> None:
     assert "error: " in desk.said
 
 
-# -- images ----------------------------------------------------------------------------------------
-
-
 def test_an_empty_database_lists_nothing(desk: Desk, site: Site) -> None:
     for command in ("list", "image-list", "dib-image-list", "job-list"):
         assert desk.rows(command) == []
         assert len([line for line in desk.run(command).splitlines() if line[0] == "|"]) == 1
 
 
-def test_image_list(desk: Desk, site: Site) -> None:
-    site.store.commit([SaveImage(new_image(site))])
-    (row,) = [line for line in desk.run("image-list").splitlines() if "precise" in line]
-    assert row.split("|")[8].strip() == "building"
-
-
-def test_requests_without_waiting(desk: Desk, site: Site) -> None:
-    image = new_image(site)
-    site.store.commit([SaveImage(image)])
-    desk.run("image-update", "all", "precise", "--no-wait")
-    assert desk.said == "nodepoold builds precise of cloud soon.\n"
-    desk.run("image-delete", image.id)
-    assert desk.said == f"nodepoold deletes image {image.id} soon.\n"
-    built, deleted = site.store.requests()
-    assert built == ImageRequested("cloud", "precise", built.request)
-    assert deleted == ImageDeletionRequested(image.id, deleted.request)
-
-
-class Builder:
-    """A daemon that answers a request and does a step at each pause."""
-
-    def __init__(self, site: Site, *ends: NodeState) -> None:
-        self._site = site
-        self._ends = list(ends)
-        self._image = replace(new_image(site), state=NodeState.BUILDING)
-
-    def __call__(self, _seconds: float) -> None:
-        store = self._site.store
-        if wishes := store.requests():
-            store.commit([SaveImage(self._image), RemoveRequest(wishes[0].request)])
-        elif self._ends:
-            store.commit([SaveImage(self._image.with_state(self._ends.pop(0), 1.0))])
-        else:
-            store.commit([RemoveImage(self._image.id)])
-
-
-def test_image_update_waits_for_the_new_image(
-    desk: Desk, site: Site, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    wait_with(monkeypatch, Builder(site, NodeState.BUILDING, NodeState.READY))
-    (row,) = desk.rows("image-update", "cloud", "precise")
-    assert (row["provider"], row["image"], row["state"]) == ("cloud", "precise", "ready")
-    assert desk.said == (
-        "Image precise of cloud waits for nodepoold\n"
-        f"Image precise of cloud is being built (ID {row['id']})\n"
-    )
-
-
-def test_image_update_tells_of_a_build_that_failed(
-    desk: Desk, site: Site, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    wait_with(monkeypatch, Builder(site, NodeState.DELETE))
-    assert desk.rows("image-update", "all", "precise", status=1) == []
-    assert "Image precise of cloud was not built; nodepoold's log says why" in desk.said
-
-
-def test_image_update_tells_of_a_daemon_that_begins_nothing(
-    desk: Desk, site: Site, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def answer(_seconds: float) -> None:
-        site.store.commit([RemoveRequest(site.store.requests()[0].request)])
-
-    wait_with(monkeypatch, answer)
-    assert desk.rows("image-update", "cloud", "precise", status=1) == []
-    assert "was not built; nodepoold began nothing" in desk.said
-
-
-def test_image_delete_now(desk: Desk, site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    image = replace(new_image(site), state=NodeState.READY, external_id="x", keypair="key")
-    site.store.commit([SaveImage(replace(image, presence=Presence.EXISTS))])
-    wait_with(monkeypatch, lambda _: site.store.commit([RemoveImage(image.id)]))
-    desk.run("image-delete", image.id, "--now")
-    assert desk.said == (
-        f"Image {image.id} (ready) still has in cloud: its image (x) and a server (no id known)"
-        f" and the key pair key\nImage {image.id} is gone.\n"
-    )
-
-
-def test_image_delete_by_force_tells_what_may_stay(desk: Desk, site: Site) -> None:
-    image = replace(new_image(site), state=NodeState.DELETE, external_id="x", keypair="key")
-    image = replace(image, provider="former", machine=Machine(presence=Presence.GONE))
-    site.store.commit([SaveImage(image)])
-    desk.run("image-delete", image.id, "--force")
-    assert desk.said == (
-        "May stay in former, as no row knows of it then: its image (x), the key pair key.\n"
-        f"nodepoold deletes image {image.id} soon.\n"
-    )
-    (wish,) = site.store.requests()
-    assert wish == ImageDeletionRequested(image.id, wish.request, force=True)
-    desk.run("image-delete", 99, "--force", status=1)
-
-
 # -- jobs ------------------------------------------------------------------------------------------
-
-
 def test_jobs_to_hold_nodes_of(desk: Desk, site: Site) -> None:
     (row,) = desk.rows("job-create", "gate-nova", "--hold-on-failure", 1)
     assert row == {"id": row["id"], "name": "gate-nova", "hold_on_failure": 1}
@@ -335,8 +149,6 @@ def test_jobs_to_hold_nodes_of(desk: Desk, site: Site) -> None:
 
 
 # -- the database and its address ------------------------------------------------------------------
-
-
 def test_a_database_that_is_not_there_is_not_made(desk: Desk, tmp_path: Path) -> None:
     desk.run("list", status=1)
     assert "there is no database" in desk.said
