@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from zuul.config import ConnectionConfig, SmtpConnectionConfig, SqlConnectionConfig
 from zuul.drivers import Reporter
 from zuul.drivers.smtp import SmtpDriver
-from zuul.drivers.sql.driver import SqlDriver
 
 
 def make_reporters(connections: Mapping[str, ConnectionConfig]) -> dict[str, Reporter]:
@@ -17,5 +16,8 @@ def make_reporters(connections: Mapping[str, ConnectionConfig]) -> dict[str, Rep
         if isinstance(config, SmtpConnectionConfig):
             reporters[name] = SmtpDriver(config)
         elif isinstance(config, SqlConnectionConfig):
+            # SQLAlchemy and Alembic take a third of a start, and most sites report to no database.
+            from zuul.drivers.sql.driver import SqlDriver
+
             reporters[name] = SqlDriver(config)
     return reporters
