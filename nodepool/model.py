@@ -7,7 +7,8 @@ person gave up (removal.forget_image).
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from enum import Enum, IntEnum
 from typing import Literal
 
@@ -222,6 +223,17 @@ class Fault(Enum):
     @property
     def leaves_doubt(self) -> bool:
         return self is Fault.UNKNOWN
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """Up to when nothing that matters went unheard; epoch seconds. What is not named here is not
+    known at all."""
+
+    #: what the publisher sent until then was heard, or its targets are in doubt
+    publishers: Mapping[str, float] = field(default_factory=dict)
+    #: no ready node of the target is in doubt for what began before
+    targets: Mapping[str, float] = field(default_factory=dict)
 
 
 class BuildResult:

@@ -99,6 +99,15 @@ class BuildEventsMissed:
 
 
 @dataclass(frozen=True, slots=True)
+class BuildEventsHeard:
+    """All that a publisher sent until then was told before this, or told to be missed."""
+
+    publisher: str
+    #: epoch seconds
+    until: float
+
+
+@dataclass(frozen=True, slots=True)
 class BuildsListed:
     """Builds on the nodes that were asked for, each since its own moment."""
 
@@ -114,6 +123,16 @@ class BuildsNotListed:
 
     target: str
     text: str = ""
+
+
+BuildEvent = (
+    BuildStarted
+    | BuildFinalized
+    | BuildEventsMissed
+    | BuildEventsHeard
+    | BuildsListed
+    | BuildsNotListed
+)
 
 
 def wants_offline(parameters: Mapping[str, Any]) -> bool:

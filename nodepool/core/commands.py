@@ -1,8 +1,9 @@
 """Everything the core can ask for, as imperative wishes. Frozen, plain, safe to cross threads.
 
 The rule of the ledger: all rows of one answer of the core (SaveNode, RemoveNode, SaveImage,
-RemoveImage, RemoveRequest) are committed, in one transaction, before any of its calls goes out. If
-that fails, none of the calls may go out, and the process ends: it starts again from the rows.
+RemoveImage, RemoveRequest, SaveHeard) are committed, in one transaction, before any of its calls
+goes out. If that fails, none of the calls may go out, and the process ends: it starts again from
+the rows.
 
 Each call is answered by exactly one of the events its docstring names, whatever happens: the edges
 see to it that every wait ends. Calls of one provider or target keep their order.
@@ -12,7 +13,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from nodepool.model import Machine, MachineKey, Node, NodeState, Owner, SnapshotImage
+from nodepool.model import Heard, Machine, MachineKey, Node, NodeState, Owner, SnapshotImage
 
 # -- rows ------------------------------------------------------------------------------------------
 
@@ -49,6 +50,14 @@ class RemoveRequest:
     """The other rows of this answer are what came of it: all it asked for, be it nothing."""
 
     request: int
+
+
+@dataclass(frozen=True, slots=True)
+class SaveHeard:
+    """In place of what was saved before. Rows of what was heard until then are in this answer, or
+    in earlier ones."""
+
+    heard: Heard
 
 
 # -- clouds ----------------------------------------------------------------------------------------
@@ -293,7 +302,7 @@ class DeleteKeypair:
     name: str
 
 
-Row = SaveNode | RemoveNode | SaveImage | RemoveImage | RemoveRequest
+Row = SaveNode | RemoveNode | SaveImage | RemoveImage | RemoveRequest | SaveHeard
 Call = (
     CreateServer
     | DeleteServer

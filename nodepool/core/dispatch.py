@@ -9,6 +9,7 @@ from nodepool.core import (
     blame,
     cleanup,
     events,
+    heard,
     holds,
     images,
     launch_flow,
@@ -38,7 +39,7 @@ def _started(state: State, event: events.Started, now: float) -> None:
     cleanup.on_started(state, now)
     holds.watch_all(state)
     images.begin_again(state, event.images, now)
-    unheard.on_started(state, now)
+    heard.begin(state, event.heard, now)
     state.replan = state.check_images = True
 
 
@@ -46,6 +47,7 @@ def _config_loaded(state: State, event: events.ConfigLoaded, now: float) -> None
     former, state.config = state.config, event.config
     blame.config_changed(state, former)
     holds.watch_all(state)
+    heard.config_changed(state, former, now)
     for health in state.health.values():
         health.start_anew()
     state.replan = state.check_images = True
@@ -85,10 +87,6 @@ def _demand_read(state: State, event: events.DemandRead, now: float) -> None:
 
 def _target_checked(state: State, event: events.TargetChecked, now: float) -> None:
     blame.target_checked(state, event, now)
-
-
-def _node_set_offline(state: State, event: events.NodeSetOffline, now: float) -> None:
-    offline.on_set(state, event)
 
 
 # -- clouds ------------------------------------------------------------------------------------
@@ -294,9 +292,10 @@ HANDLERS: dict[type, Handler] = {
     BuildStarted: lifecycle.on_build_started,
     BuildFinalized: lifecycle.on_build_finalized,
     events.BuildEventsMissed: unheard.on_missed,
+    events.BuildEventsHeard: heard.on_heard,
     events.BuildsListed: unheard.on_listed,
     events.BuildsNotListed: unheard.on_not_listed,
-    events.NodeSetOffline: _node_set_offline,
+    events.NodeSetOffline: offline.on_set,
     events.NodeNotSetOffline: offline.on_not_set,
     events.ServerCreated: _server_created,
     events.CreateFailed: _create_failed,

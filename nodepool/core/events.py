@@ -7,16 +7,16 @@ passes over it.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from nodepool.config.values import NodepoolConfig
+from nodepool.core.build_events import BuildEvent
 from nodepool.core.build_events import (
-    BuildEventsMissed as BuildEventsMissed,
+    BuildEventsHeard as BuildEventsHeard,
 )
 from nodepool.core.build_events import (
-    BuildFinalized,
-    BuildStarted,
+    BuildEventsMissed as BuildEventsMissed,
 )
 from nodepool.core.build_events import (
     BuildsListed as BuildsListed,
@@ -79,6 +79,7 @@ from nodepool.model import (
     CloudImage,
     Fault,
     FloatingIp,
+    Heard,
     MachineKey,
     Node,
     NodeState,
@@ -97,6 +98,8 @@ class Started:
     images: tuple[SnapshotImage, ...] = ()
     #: the number of nodes to hold, by job
     holds: Mapping[str, int] | None = None
+    #: what the nodepoold before left unheard began later
+    heard: Heard = field(default_factory=Heard)
 
 
 @dataclass(frozen=True, slots=True)
@@ -315,11 +318,7 @@ Event = (
     | DemandRead
     | TargetChecked
     | TargetSurveyed
-    | BuildStarted
-    | BuildFinalized
-    | BuildEventsMissed
-    | BuildsListed
-    | BuildsNotListed
+    | BuildEvent
     | ServerCreated
     | CreateFailed
     | ServersListed

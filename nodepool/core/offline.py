@@ -36,7 +36,7 @@ def set_offline(state: State, node: Node, now: float) -> None:
     state.call(SetNodeOffline(node.id, node.target, node.nodename))
 
 
-def on_set(state: State, event: events.NodeSetOffline) -> None:
+def on_set(state: State, event: events.NodeSetOffline, now: float) -> None:
     """Done for good: who takes it into use again has a reason."""
     timer = ("offline", event.node_id)
     state.timers.drop(timer)

@@ -12,7 +12,7 @@ from typing import Protocol
 from nodepool.core.commands import Call, Row
 from nodepool.core.events import Event, Step
 from nodepool.core.pauses import Place
-from nodepool.model import Node, NodeState, SnapshotImage
+from nodepool.model import Heard, Node, NodeState, SnapshotImage
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +51,10 @@ class Ledger(Protocol):
 
     def load(self) -> tuple[Sequence[Node], Sequence[SnapshotImage], Mapping[str, int]]:
         """All nodes, all images, and the nodes to hold by job."""
+        ...
+
+    def heard(self) -> Heard:
+        """What was saved last; after `load`, so that nobody else saves any more."""
         ...
 
     def commit(self, rows: Sequence[Row]) -> Sequence[Event]:

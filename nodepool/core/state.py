@@ -26,6 +26,7 @@ from nodepool.core.commands import (
     RemoveRequest,
     RevokeNode,
     Row,
+    SaveHeard,
     SaveImage,
     SaveNode,
     UnregisterNode,
@@ -37,7 +38,16 @@ from nodepool.core.pauses import Pause, Place
 from nodepool.core.ports import EVERYTHING, Numbers, Observer, Switches
 from nodepool.core.steps import Step
 from nodepool.core.timers import Timers
-from nodepool.model import Machine, MachineKey, Node, NodeState, Owner, Presence, SnapshotImage
+from nodepool.model import (
+    Heard,
+    Machine,
+    MachineKey,
+    Node,
+    NodeState,
+    Owner,
+    Presence,
+    SnapshotImage,
+)
 
 #: what takes something away
 DELETIONS = (
@@ -97,6 +107,9 @@ class State:
     seen_idle: dict[int, float] = field(default_factory=dict)
     #: by target
     unheard: dict[str, Unheard] = field(default_factory=dict)
+    #: until when all was heard, or is in doubt, by publisher; and when that was saved
+    heard: dict[str, float] = field(default_factory=dict)
+    heard_saved_at: float = float("-inf")
     #: something changed that the planner, or the images' keeper, may act on
     replan: bool = False
     check_images: bool = False
@@ -179,6 +192,9 @@ class State:
     def remove_request(self, request: int) -> None:
         """It is answered."""
         self._rows["request", request] = RemoveRequest(request)
+
+    def save_heard(self, heard: Heard) -> None:
+        self._rows["heard", 0] = SaveHeard(heard)
 
     def take_over(self, node: Node) -> None:
         """A person gave the row this state: it stands in the database already."""

@@ -21,8 +21,10 @@ from nodepool.core.memory import Asked, Unheard
 from nodepool.core.state import State
 from nodepool.model import Node, NodeState
 
-#: seconds by which clocks may differ, and by which a build may precede its node's being ready
-MARGIN = 300.0 + lifecycle.READY_LAG
+#: seconds by which clocks may differ
+CLOCKS = 300.0
+#: and by which a build may precede its node's being ready, besides
+MARGIN = CLOCKS + lifecycle.READY_LAG
 #: an answer comes within so many seconds, or never
 ANSWER_SECONDS = 300.0
 FIRST_RETRY, LONGEST_RETRY = 5.0, 60.0
@@ -33,25 +35,21 @@ PAUSE = 2.0
 _FRESH = frozenset((NodeState.BUILDING, NodeState.READY, NodeState.TEST))
 
 
-def on_started(state: State, now: float) -> None:
-    """Nothing was heard for a while, nobody knows how long."""
-    _want_fresh(state, float("-inf"), now)
-
-
 def on_missed(state: State, event: events.BuildEventsMissed, now: float) -> None:
     """Which targets the publisher tells of is not known. The end of a build that was heard of is
     found by the next survey."""
-    _want_fresh(state, event.since, now)
+    for target in state.config.targets:
+        want_fresh(state, target, event.since, now)
 
 
-def _want_fresh(state: State, since: float, now: float) -> None:
-    for node in state.nodes.values():
+def want_fresh(state: State, target: str, since: float, now: float) -> None:
+    """Nobody may have heard of builds that began since then."""
+    for node in state.nodes_of(target):
         if node.state is NodeState.READY:
             want(state, node, max(since, node.state_at))
         elif node.state in _FRESH:
             want(state, node, node.state_at)
-    for target in state.config.targets:
-        ask(state, target, now)
+    ask(state, target, now)
 
 
 def want(state: State, node: Node, since: float) -> None:
@@ -67,6 +65,17 @@ def is_awaited(state: State, node: Node) -> bool:
     """Whether a question for its builds is out, or will be."""
     unheard = state.unheard.get(node.target)
     return unheard is not None and (node.id in unheard.waiting or node.id in unheard.asked)
+
+
+def oldest_doubt(state: State, target: str) -> float:
+    """Since when a build may have gone unheard that no survey would find; infinity: there is no
+    such doubt. Of nodes with a build a survey finds the end."""
+    unheard = state.unheard.get(target, Unheard())
+    moments = [(node_id, each.since) for node_id, each in unheard.asked.items()]
+    moments += unheard.waiting.items()
+    nodes = state.nodes
+    fresh = (at for key, at in moments if key in nodes and nodes[key].state in _FRESH)
+    return min(fresh, default=float("inf"))
 
 
 def ask(state: State, target: str, now: float) -> None:
@@ -134,8 +143,11 @@ def on_listed(state: State, event: events.BuildsListed, now: float) -> None:
 
 
 def _is_as_asked(node: Node, asked: Asked | None) -> bool:
-    """Else a build was heard of meanwhile, and so will its end be."""
-    return asked is not None and (node.state, node.job) == (asked.state, asked.job)
+    """Else a build was heard of meanwhile, and so will its end be; that a node became ready is no
+    word of a build."""
+    if asked is None or node.state in _FRESH:
+        return asked is not None
+    return (node.state, node.job) == (asked.state, asked.job)
 
 
 def _tell(state: State, node: Node, builds: list[ListedBuild], since: float, now: float) -> None:

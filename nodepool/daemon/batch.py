@@ -14,6 +14,7 @@ from nodepool.core.commands import (
     RemoveRequest,
     RevokeNode,
     Row,
+    SaveHeard,
     SaveImage,
     SaveNode,
     UnregisterNode,
@@ -45,6 +46,8 @@ class Batch:
                     self._rows["image", image_id] = command
                 case RemoveRequest(request):
                     self._rows["request", request] = command
+                case SaveHeard():
+                    self._rows["heard", 0] = command
                 case _:
                     self.calls.append(command)
 

@@ -60,7 +60,7 @@ class Duty:
     ) -> None:
         """Reads the rows. Raises StoreError, LeaseLost. `on_end`: tells that `end` is set."""
         nodes, images, holds = store.load()
-        self._started = Started(tuple(nodes), tuple(images), holds)
+        self._started = Started(tuple(nodes), tuple(images), holds, store.heard())
         self._config = config
         self._inbox = Inbox()
         self._stats = StatsObserver(stats, config, nodes)

@@ -24,6 +24,7 @@ _LATEST: dict[type, Callable[..., Hashable]] = {
     events.LimitsRead: lambda event: event.provider,
     events.TargetChecked: lambda event: event.target,
     events.TargetSurveyed: lambda event: event.target,
+    events.BuildEventsHeard: lambda event: event.publisher,
     events.DemandRead: lambda event: None,
     events.HoldsRead: lambda event: None,
     events.RowChanged: lambda event: event.node_id,

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Mapping, Sequence
+from math import isfinite
 from typing import Any
 
 from nodepool.core.events import ImageDeletionRequested, ImageRequested, Request, RequestGarbled
 from nodepool.db.schema import LENGTH
 from nodepool.host_keys import read_host_keys, write_host_keys
-from nodepool.model import Machine, Node, NodeState, Presence, SnapshotImage
+from nodepool.model import Heard, Machine, Node, NodeState, Presence, SnapshotImage
 from zuul.lib.logs import fields
 
 log = logging.getLogger("nodepool.NodeDatabase")
@@ -148,6 +149,29 @@ def read_holds(rows: Sequence[Values]) -> dict[str, int]:
         if row["name"] and count > holds.get(row["name"], 0):
             holds[row["name"]] = count
     return holds
+
+
+def heard_values(heard: Heard) -> list[dict[str, Any]]:
+    """All rows of `heard`, with all columns."""
+    named = (("publisher", heard.publishers), ("target", heard.targets))
+    rows = [(kind, name, until) for kind, found in named for name, until in found.items()]
+    return [
+        {"id": number, "kind": kind, "name": clean(name), "heard_until": until}
+        for number, (kind, name, until) in enumerate(rows, 1)
+    ]
+
+
+def read_heard(rows: Iterable[Values]) -> Heard:
+    """Of a name that is there twice, cut short perhaps, the earlier moment."""
+    found: dict[str, dict[str, float]] = {"publisher": {}, "target": {}}
+    for row in rows:
+        if row["kind"] not in found or not isfinite(row["heard_until"]):
+            _complain("heard", row, "kind" if row["kind"] not in found else "heard_until")
+            continue
+        moments = found[row["kind"]]
+        until = float(row["heard_until"])
+        moments[row["name"]] = min(until, moments.get(row["name"], until))
+    return Heard(found["publisher"], found["target"])
 
 
 def read_request(row: Values) -> Request:

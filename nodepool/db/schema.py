@@ -132,6 +132,20 @@ IMAGE_REQUEST: Final = sa.Table(
     **_OPTIONS,
 )
 
+#: up to when all was heard; all rows are written at once
+HEARD: Final = sa.Table(
+    "heard",
+    METADATA,
+    # Counted by us: databases differ in which names are the same to them.
+    sa.Column("id", sa.Integer, primary_key=True, autoincrement=False),
+    # "publisher" or "target"
+    sa.Column("kind", sa.String(16), nullable=False),
+    _text("name", nullable=False),
+    # epoch seconds
+    sa.Column("heard_until", sa.Double, nullable=False),
+    **_OPTIONS,
+)
+
 #: one row: whose the database is, and who may write it
 DAEMON: Final = sa.Table(
     "nodepool_daemon",

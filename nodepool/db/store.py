@@ -20,6 +20,7 @@ from nodepool.core.commands import (
     RemoveNode,
     RemoveRequest,
     Row,
+    SaveHeard,
     SaveImage,
     SaveNode,
 )
@@ -27,9 +28,9 @@ from nodepool.core.events import Event, Request, RowChanged
 from nodepool.db import rows as convert
 from nodepool.db.database import Database
 from nodepool.db.lease import Lease, LeaseLost
-from nodepool.db.schema import DAEMON, IMAGE_REQUEST, JOB, NODE, SNAPSHOT_IMAGE, SUBNODE
+from nodepool.db.schema import DAEMON, HEARD, IMAGE_REQUEST, JOB, NODE, SNAPSHOT_IMAGE, SUBNODE
 from nodepool.errors import StoreError, StoreUnavailable
-from nodepool.model import Node, NodeState, SnapshotImage
+from nodepool.model import Heard, Node, NodeState, SnapshotImage
 from zuul.lib.logs import fields
 
 log = logging.getLogger("nodepool.NodeDatabase")
@@ -96,6 +97,16 @@ class Store:
         Once, with the lease in hand. Raises StoreError.
         """
         return self._insist(self._load)
+
+    def heard(self) -> Heard:
+        """What was saved last, by whoever it was. Raises StoreError."""
+
+        def read() -> Heard:
+            with self._database.read() as connection:
+                found = connection.execute(sa.select(HEARD).order_by(HEARD.c.id))
+                return convert.read_heard(row._mapping for row in found)
+
+        return self._insist(read)
 
     def commit(self, rows: Sequence[Row]) -> Sequence[Event]:
         """All rows or none; waits for a database that is away. Raises StoreError, LeaseLost."""
@@ -242,6 +253,10 @@ def _write(connection: Connection, row: Row) -> list[Event]:
             connection.execute(gone)
         case RemoveRequest(request):
             connection.execute(IMAGE_REQUEST.delete().where(IMAGE_REQUEST.c.id == request))
+        case SaveHeard(heard):
+            connection.execute(HEARD.delete())
+            if values := convert.heard_values(heard):
+                connection.execute(HEARD.insert(), values)
     return []
 
 

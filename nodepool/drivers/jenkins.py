@@ -236,6 +236,8 @@ class TargetEdge:
                 jenkins.set_offline(call.nodename, until)
                 return events.NodeSetOffline(call.node_id)
             case commands.ReadBuilds():
+                since = min(each.since for each in call.wanted)
+                log.debug("%s: nodes=%d since=%.0f", name_of(call), len(call.wanted), since)
                 builds, unsure = jenkins.find_builds(call.wanted, until)
                 return events.BuildsListed(call.target, builds, unsure)
             case commands.UnregisterNode():

@@ -42,6 +42,8 @@ _KEEPALIVE = {
     zmq.TCP_KEEPALIVE_INTVL: 15,
     zmq.TCP_KEEPALIVE_CNT: 4,
 }
+#: seconds between two words that nothing is missed
+HEARD_SECONDS = 10.0
 #: a line may have been dead for so many seconds before it is seen to be
 SILENT_SECONDS = 100.0
 
@@ -171,6 +173,8 @@ class _Line:
         self._heard_until = clock.now()
         #: monotonic: when it was so, or was told that it was not
         self._told_at = time.monotonic()
+        #: monotonic: when all was told to be heard
+        self._vouched_at = float("-inf")
         #: None: nothing was said yet
         self._said: bool | None = None
 
@@ -196,6 +200,8 @@ class _Line:
                 new_at = None
             elif is_up and new_at is None:
                 self._heard_until, self._told_at = clock.now(), now
+                if not socket.poll(0):
+                    self._vouch(now)
             elif not is_up and now - self._told_at >= DEAF_SECONDS:
                 self.tell_missed()
             if is_up or before:
@@ -214,6 +220,14 @@ class _Line:
         since, self._heard_until = self._heard_until, clock.now()
         self._told_at = time.monotonic()
         self._inbox(events.BuildEventsMissed(since - SILENT_SECONDS))
+        self._inbox(events.BuildEventsHeard(self._address, self._heard_until))
+
+    def _vouch(self, now: float) -> None:
+        """What had come by then was read, and told."""
+        if now - self._vouched_at >= HEARD_SECONDS:
+            self._vouched_at = now
+            until = self._heard_until - SILENT_SECONDS
+            self._inbox(events.BuildEventsHeard(self._address, until))
 
     def _say(self, is_up: bool) -> None:
         if is_up is self._said:

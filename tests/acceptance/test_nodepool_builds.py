@@ -5,12 +5,16 @@ The bridge's histories are not asked for here: what nodepoold learns comes from 
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 
+from nodepool.core.unheard import MARGIN
+from nodepool.db.schema import HEARD, NODE
 from nodepool.model import Node, NodeState
 from tests.support.nodepool_build import Build
 from tests.support.nodepool_site import NodepoolSite
@@ -95,6 +99,43 @@ def test_a_plain_job_while_nodepoold_was_dead(site: NodepoolSite) -> None:
     wait_until_offline(site, node.nodename)
     assert site.nodepoold.has_said("Build succeeded")
     expect_another(site, "quick", node.nodename)
+
+
+def test_a_restart_asks_for_what_came_since_the_last_one(site: NodepoolSite) -> None:
+    """And not since the node is ready, which may be long ago."""
+    started_at = time.time()
+    site.start_nodepoold()
+    node = ready(site)
+    wait_for(
+        lambda: heard(site, "target") >= node.state_at and heard(site, "publisher") >= started_at,
+        "what was heard to be saved",
+        SOON,
+        site.explain,
+    )
+    site.nodepoold.kill()
+    with site.database.write() as connection:
+        day_ago = NODE.update().where(NODE.c.id == node.id)
+        connection.execute(day_ago.values(state_time=int(node.state_at - 86_400)))
+    build = submit(site, "quick")
+    assert site.wait_for_build(build) == "SUCCESS"
+    assert build.nodename == node.nodename
+
+    former = site.nodepoold.log_path.read_text()
+    site.start_nodepoold()
+    wait_until_offline(site, node.nodename)
+    log = site.nodepoold.log_path.read_text()[len(former) :]
+    assert "Build succeeded" in log
+    asked = re.search(r"ReadBuilds of target alpha: nodes=1 since=(\S+)", log)
+    assert asked is not None, log
+    # To the second.
+    assert started_at - MARGIN - 1 <= float(asked[1]) <= time.time() - MARGIN + 1
+
+
+def heard(site: NodepoolSite, kind: str) -> float:
+    """Up to when all was, as the database has it; 0: it does not say."""
+    with site.database.read() as connection:
+        moments = sa.select(sa.func.min(HEARD.c.heard_until)).where(HEARD.c.kind == kind)
+        return float(connection.scalar(moments) or 0)
 
 
 def test_a_failure_while_nodepoold_was_dead_holds_its_node(site: NodepoolSite) -> None:

@@ -7,7 +7,14 @@ from dataclasses import replace
 import pytest
 import sqlalchemy as sa
 
-from nodepool.core.commands import RemoveImage, RemoveNode, RemoveRequest, SaveImage, SaveNode
+from nodepool.core.commands import (
+    RemoveImage,
+    RemoveNode,
+    RemoveRequest,
+    SaveHeard,
+    SaveImage,
+    SaveNode,
+)
 from nodepool.core.events import (
     ImageDeletionRequested,
     ImageRequested,
@@ -18,7 +25,7 @@ from nodepool.db.people import JobRow, People
 from nodepool.db.schema import IMAGE_REQUEST, JOB, NODE, SUBNODE
 from nodepool.errors import RowConflict, StoreError
 from nodepool.host_keys import MOST_KEYS
-from nodepool.model import Machine, NodeState, Presence
+from nodepool.model import Heard, Machine, NodeState, Presence
 from tests.integration.nodepool_store_world import Site, new_image, new_node
 
 
@@ -52,6 +59,28 @@ def test_order_and_holds(site: Site) -> None:
     loaded, _, holds = site.new_store(site.lease).load()
     assert [node.id for node in loaded] == [3, 2, 1]
     assert holds == site.store.holds() == {"unit": 2}
+
+
+def test_up_to_when_all_was_heard(site: Site) -> None:
+    """All of it at once, in place of what was there; names that differ in little are two."""
+    assert site.store.heard() == Heard()
+    publishers = {"tcp://p:1": 1.75e9 + 0.25, "tcp://P:1": 3.5}
+    first = Heard(publishers, {"t": 5.0, "T": 6.0, "é": 7.0, "e": 8.0, "t ": 9.0})
+    assert site.store.commit([SaveHeard(first)]) == []
+    assert site.new_store(site.lease).heard() == first
+    second = Heard({"tcp://p:1": 2.0}, {"u": 7.0})
+    assert site.store.commit([SaveHeard(second)]) == []
+    assert site.store.heard() == second
+    site.store.commit([SaveHeard(Heard())])
+    assert site.store.heard() == Heard()
+
+
+def test_it_is_written_with_the_rows_of_what_was_heard_or_not_at_all(site: Site) -> None:
+    node = new_node(site)
+    site.store.commit([SaveNode(node, None), SaveHeard(Heard({}, {"t": 1.0}))])
+    with pytest.raises(RowConflict):
+        site.store.commit([SaveHeard(Heard({}, {"t": 2.0})), SaveNode(node, None)])
+    assert site.store.heard() == Heard({}, {"t": 1.0})
 
 
 def test_numbers_are_never_given_twice(site: Site) -> None:

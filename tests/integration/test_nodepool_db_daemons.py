@@ -9,12 +9,12 @@ from collections.abc import Iterator
 import pytest
 import sqlalchemy as sa
 
-from nodepool.core.commands import SaveNode
+from nodepool.core.commands import SaveHeard, SaveNode
 from nodepool.core.events import RowChanged
 from nodepool.db.lease import LeaseLost
 from nodepool.db.store import Store
 from nodepool.errors import StoreError, StoreUnavailable
-from nodepool.model import NodeState
+from nodepool.model import Heard, NodeState
 from tests.integration.nodepool_store_world import TTL, Site, new_node
 from tests.support.databases import DatabaseServer
 
@@ -40,6 +40,22 @@ def test_the_second_stands_by_and_takes_over(site: Site) -> None:
         site.store.load()
     nodes, _, _ = site.new_store(second).load()
     assert len(nodes) == 1
+
+
+def test_who_takes_over_knows_what_was_heard_last(site: Site) -> None:
+    second = site.new_lease("two")
+    site.store.commit([SaveHeard(Heard({}, {"t": 1.0}))])
+    assert not second.take()
+    site.store.commit([SaveHeard(last := Heard({}, {"t": 2.0}))])
+    site.clock.time += TTL
+    assert not second.take()
+    site.clock.time += TTL
+    assert second.take()
+    with pytest.raises(LeaseLost):
+        site.store.commit([SaveHeard(Heard({}, {"t": 3.0}))])
+    store = site.new_store(second)
+    store.load()
+    assert store.heard() == last
 
 
 def test_of_two_that_stand_by_one_takes_over(site: Site) -> None:

@@ -153,6 +153,7 @@ def test_the_daemons_row_is_one(site: Site) -> None:
     [
         *("position", "IF NOT EXISTS nodepool_daemon", "INSERT INTO nodepool_daemon"),
         "snapshot_image ADD COLUMN server_host_keys",
+        *("IF NOT EXISTS heard", "version_num='0006'"),
     ],
 )
 def test_a_daemon_that_was_killed_on_its_way_leaves_the_rest_to_the_next(

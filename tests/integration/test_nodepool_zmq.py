@@ -56,15 +56,19 @@ def message(topic: str, node: str, **build: Any) -> bytes:
 
 
 class Ears(Inbox):
-    """Build events alone; what was missed is kept apart."""
+    """Build events alone; what was missed, and what was heard, is kept apart."""
 
     def __init__(self) -> None:
         super().__init__()
         self.missed: list[events.BuildEventsMissed] = []
+        #: with the number of words on what is missed that came before
+        self.heard: list[tuple[events.BuildEventsHeard, int]] = []
 
     def __call__(self, event: events.Event) -> None:
         if isinstance(event, events.BuildEventsMissed):
             self.missed.append(event)
+        elif isinstance(event, events.BuildEventsHeard):
+            self.heard.append((event, len(self.missed)))
         else:
             super().__call__(event)
 
@@ -197,6 +201,52 @@ def test_a_line_that_holds_misses_nothing(
         assert inbox.next() == BuildStarted("n-1", "unit")
         eventually(lambda: inbox.missed, "the first connection", 10)
     assert len(inbox.missed) == 1
+
+
+def test_what_is_told_to_be_missed_is_vouched_for(
+    watch: BuildWatch, inbox: Ears, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A publisher that is not there keeps nothing in doubt but what is asked for."""
+    monkeypatch.setattr(nodepool.drivers.zmq, "DEAF_SECONDS", 0.5)
+    address = f"tcp://127.0.0.1:{free_port()}"
+    begun = clock.now()
+    watch.configure((address,))
+    eventually(lambda: len(inbox.heard) >= 2, "words on what is missed", 10)
+    for number, (event, missed) in enumerate(inbox.heard[:2], 1):
+        assert event.publisher == address
+        assert missed == number
+        assert begun <= event.until <= clock.now()
+    first, second = (event.until for event, _ in inbox.heard[:2])
+    assert inbox.missed[1].since == first - nodepool.drivers.zmq.SILENT_SECONDS < second
+
+
+def test_a_line_that_holds_is_vouched_for(
+    inbox: Ears, press: Press, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """But for as long as it may be dead unseen; and not while something waits to be read."""
+    monkeypatch.setattr(nodepool.drivers.zmq, "SUBSCRIBE_SECONDS", 0.0)
+    monkeypatch.setattr(nodepool.drivers.zmq, "HEARD_SECONDS", 0.0)
+    context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
+    line = nodepool.drivers.zmq._Line(press.address, inbox, lambda: None)
+    try:
+        made = context.socket(zmq.SUB)
+        made.setsockopt(zmq.SUBSCRIBE, b"")
+        with line.watched(made) as look:
+            made.connect(press.address)
+            assert press.subscribed()
+            eventually(lambda: look() and len(inbox.heard) >= 2, "a word that all was heard", 10)
+            press.send(message("onStarted", "n-1"))
+            assert made.poll(10_000)
+            before, now = len(inbox.heard), clock.now()
+            assert look()
+            assert len(inbox.heard) == before
+            made.recv()
+            assert look()
+    finally:
+        context.destroy(linger=0)
+    event, missed = inbox.heard[-1]
+    assert (len(inbox.heard), missed) == (before + 1, 1)
+    assert now <= event.until + nodepool.drivers.zmq.SILENT_SECONDS <= clock.now()
 
 
 def test_a_reload_disturbs_only_what_differs(watch: BuildWatch, inbox: Inbox, press: Press) -> None:

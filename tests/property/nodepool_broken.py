@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from tests.property.nodepool_cloud import DEAF
+from tests.property.nodepool_cloud import AWAY, DEAF
 from tests.property.nodepool_world import run_world
 
 MOST_SEEDS, SECONDS = 40, 3000.0
@@ -110,8 +110,14 @@ MUTATIONS = (
     Mutation(
         "a line that was down asks for no builds",
         "unheard:on_missed",
-        "_want_fresh(state, event.since, now)",
+        "want_fresh(state, target, event.since, now)",
         "pass",
+    ),
+    Mutation(
+        "a restart asks for what comes from now on",
+        "heard:_since",
+        "return since if since <= now + unheard.CLOCKS else NEVER",
+        "return now",
     ),
     Mutation(
         "a list of builds that failed is not asked for again",
@@ -164,7 +170,9 @@ def find_seed(mutation: Mutation) -> int | None:
     with applied(mutation):
         for seed in range(MOST_SEEDS):
             try:
-                if of_builds:
+                if mutation.where.startswith("heard:"):
+                    run_world(seed, 2 * SECONDS, AWAY, drain=False)
+                elif of_builds:
                     run_world(seed, 2 * SECONDS, DEAF, drain=False)
                 else:
                     run_world(seed, SECONDS)

@@ -40,6 +40,7 @@ AGAIN = 130.0
 #: seconds of work in a lull's period
 BURST = 40.0
 TEST_JOB = "tt"
+PUBLISHER = "tcp://publisher:1"
 STATUSES = ("SUCCESS", "SUCCESS", "FAILURE", "ABORTED", None)
 
 
@@ -103,7 +104,7 @@ class Builds:
             self.later(self.publishes_at - self.now, self.connect)
             return
         self.up_since = self.back_at = self.now
-        self.tell(events.BuildEventsMissed(self.heard_until))
+        self.miss()
 
     def weather(self) -> None:
         if self.lucky(self.faults.deaf):
@@ -115,8 +116,18 @@ class Builds:
     def stay_deaf(self) -> None:
         """What is missed is told while it goes on, too."""
         if self.alive() and self.up_since is None:
-            since, self.heard_until = self.heard_until, self.now
-            self.tell(events.BuildEventsMissed(since))
+            self.miss()
+
+    def miss(self) -> None:
+        since, self.heard_until = self.heard_until, self.now
+        self.tell(events.BuildEventsMissed(since))
+        self.tell(events.BuildEventsHeard(PUBLISHER, self.now))
+
+    def vouch(self) -> None:
+        """What is on its way was not heard yet."""
+        if self.alive() and self.up_since is not None:
+            until = max(self.up_since, self.now - ON_THE_WAY)
+            self.tell(events.BuildEventsHeard(PUBLISHER, until))
 
     def send(self, build: Build, event: BuildStarted | BuildFinalized) -> None:
         """Over the line; doubled, late or lost."""

@@ -46,6 +46,8 @@ class Faults:
     lose_event: float = 0.1
     double_event: float = 0.1
     crash: float = 0.004
+    #: a daemon that died stays away for long
+    away: float = 0.2
     list_fails: float = 0.1
     #: a list lacks a server that is there
     list_lacks: float = 0.05
@@ -73,12 +75,15 @@ DEAF = replace(
     lose_event=0.1,
     double_event=0.1,
     crash=0.005,
+    away=0.2,
     jenkins=0.01,
     deaf=0.1,
     sulk=0.1,
     unsure=0.3,
     lull=200.0,
 )
+#: the daemon is away more often, and through whole builds; what it hears is true
+AWAY = replace(DEAF, crash=0.02, away=0.7, unsure=0.0)
 
 
 @dataclass

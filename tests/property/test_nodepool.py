@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.property.nodepool_broken import MUTATIONS, Mutation, find_seed
-from tests.property.nodepool_cloud import DEAF, NONE, Faults
+from tests.property.nodepool_cloud import AWAY, DEAF, NONE, Faults
 from tests.property.nodepool_world import World, main, run_world
 
 PIECES, SEEDS_IN_PIECE, SECONDS = 5, 6, 3000.0
@@ -22,6 +22,13 @@ def test_no_node_serves_two_builds(piece: int) -> None:
     """But for those that nobody could have prevented (nodepool_builds.py)."""
     worlds = [run_world(seed, SECONDS, DEAF) for seed in range(piece * 5, piece * 5 + 5)]
     assert sum(world.finished for world in worlds) > 100
+
+
+def test_nor_if_nodepoold_is_away_for_whole_builds() -> None:
+    worlds = [run_world(seed, SECONDS, AWAY) for seed in range(8)]
+    assert sum(world.finished for world in worlds) > 100
+    assert sum(world.crashes for world in worlds) > 20
+    assert all(world.heard.targets for world in worlds)
 
 
 def test_worlds_are_not_idle() -> None:

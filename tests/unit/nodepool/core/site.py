@@ -13,6 +13,7 @@ from nodepool.core.pool import Pool
 from nodepool.core.ports import EVERYTHING, Switches
 from nodepool.model import (
     CloudImage,
+    Heard,
     MachineKey,
     Node,
     NodeState,
@@ -84,6 +85,7 @@ class Site:
         nodes: tuple[Node, ...] = (),
         images: tuple[SnapshotImage, ...] | None = None,
         holds: dict[str, int] | None = None,
+        heard: Heard | None = None,
         switches: Switches = EVERYTHING,
     ) -> None:
         self.now = 1000.0
@@ -95,13 +97,15 @@ class Site:
         self.calls: list[commands.Call] = []
         #: requests of people
         self.answered: list[int] = []
+        #: what was saved, in turn
+        self.heard: list[Heard] = []
         self.rows: dict[int, Node] = {node.id: node for node in nodes}
         self.servers: dict[str, Server] = {}
         if images is None:
             images = tuple(
                 ready_image(500 + n, name) for n, name in enumerate(self.config.providers)
             )
-        self.tell(events.Started(nodes, images, holds))
+        self.tell(events.Started(nodes, images, holds, heard or Heard()))
 
     def tell(self, event: events.Event) -> None:
         seen_call = False
@@ -119,6 +123,9 @@ class Site:
                 case commands.RemoveRequest(request):
                     assert not seen_call, "a row came after a call"
                     self.answered.append(request)
+                case commands.SaveHeard(heard):
+                    assert not seen_call, "a row came after a call"
+                    self.heard.append(heard)
                 case _:
                     seen_call = True
                     self.calls.append(command)

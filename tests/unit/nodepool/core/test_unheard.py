@@ -265,6 +265,20 @@ def test_what_was_heard_meanwhile_counts() -> None:
     assert (site.rows[1].is_busy, site.rows[1].job) == (True, "other")
 
 
+def test_a_node_that_becomes_ready_meanwhile_is_told_of_its_build() -> None:
+    site = Site()
+    site.create()
+    site.list()
+    site.connect()
+    site.prepare()
+    site.tell(events.BuildEventsMissed(site.now))
+    (wanted,) = asked(site)
+    site.register()
+    assert site.states() == ["ready"]
+    listed(site, replace(RUNS, nodename=wanted.nodename))
+    assert (site.rows[1].is_busy, site.rows[1].job) == (True, "job")
+
+
 def test_a_build_that_was_heard_of_is_no_news() -> None:
     site = adopted()
     site.start_build(site.rows[1])

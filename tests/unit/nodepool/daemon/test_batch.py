@@ -4,7 +4,7 @@ from nodepool.core import commands
 from nodepool.core.commands import SaveNode
 from nodepool.core.events import RowChanged
 from nodepool.daemon.batch import Batch, spared
-from nodepool.model import Machine, Node, NodeState, Presence, SnapshotImage
+from nodepool.model import Heard, Machine, Node, NodeState, Presence, SnapshotImage
 
 
 def node(number: int = 1, state: NodeState = NodeState.READY) -> Node:
@@ -31,6 +31,13 @@ def test_of_each_row_the_last_content_is_written_with_the_first_state() -> None:
         commands.RemoveRequest(7),
     )
     assert batch.calls == [call, call]
+
+
+def test_what_was_heard_is_written_once() -> None:
+    batch = Batch()
+    batch.add([commands.SaveHeard(Heard({}, {"t": 1.0}))])
+    batch.add([SaveNode(node(1), None), commands.SaveHeard(last := Heard({}, {"t": 2.0}))])
+    assert batch.rows == (commands.SaveHeard(last), SaveNode(node(1), None))
 
 
 def test_a_row_that_goes_in_the_same_batch_is_removed() -> None:

@@ -33,6 +33,16 @@ def test_of_lists_the_latest_is_enough() -> None:
     assert inbox.take(0, 9) == [listed("q", 1), created, listed("p", 2)]
 
 
+def test_a_publishers_word_comes_after_all_that_it_vouches_for() -> None:
+    inbox = Inbox()
+    first, second = (events.BuildEventsHeard("p", until) for until in (1.0, 2.0))
+    other = events.BuildEventsHeard("q", 1.0)
+    builds = [BuildStarted(f"n{number}", "job") for number in range(2)]
+    for event in (builds[0], first, other, builds[1], second):
+        inbox.put(event)
+    assert inbox.take(0, 9) == [builds[0], other, builds[1], second]
+
+
 def test_a_request_that_is_told_again_waits_once() -> None:
     inbox = Inbox()
     first, second = (events.ImageRequested("p", "i", number) for number in (1, 2))

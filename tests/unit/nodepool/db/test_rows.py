@@ -9,7 +9,7 @@ import pytest
 
 from nodepool.db import rows
 from nodepool.db.schema import NODE, SNAPSHOT_IMAGE
-from nodepool.model import Machine, Node, NodeState, Presence, SnapshotImage
+from nodepool.model import Heard, Machine, Node, NodeState, Presence, SnapshotImage
 
 KEYS = ("ecdsa-sha2-nistp256 " + "A" * 139 + "=", "ssh-ed25519 " + "B" * 68)
 FIRST = Machine(
@@ -106,6 +106,28 @@ def test_host_keys_that_are_none_are_told_and_not_known(
 def test_host_keys_as_a_person_writes_them(text: str | None, keys: tuple[str, ...]) -> None:
     row = {"id": 7, **rows.node_values(FULL), "host_keys": text}
     assert rows.read_node(row, ()).machines[0].host_keys == keys
+
+
+@pytest.mark.parametrize(
+    ("kind", "until", "told"),
+    [
+        ("rumour", 1.0, "column=kind value=rumour"),
+        ("target", float("nan"), "column=heard_until value=nan"),
+        ("target", float("inf"), "column=heard_until value=inf"),
+    ],
+)
+def test_a_row_of_what_was_heard_that_says_nothing(
+    kind: str, until: float, told: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    row = {"id": 1, "kind": kind, "name": "t", "heard_until": until}
+    assert rows.read_heard([row]) == Heard()
+    assert told in caplog.text
+
+
+def test_names_that_were_cut_to_the_same_are_heard_as_the_earlier() -> None:
+    long = "t" * 300
+    values = rows.heard_values(Heard({}, {f"{long}1": 9.0, f"{long}2": 7.0, f"{long}3": 8.0}))
+    assert rows.read_heard(values) == Heard({}, {long[:255]: 7.0})
 
 
 def test_holds() -> None:
