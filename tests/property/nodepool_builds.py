@@ -113,21 +113,21 @@ class Builds:
                 self.heard_until, self.up_since = self.now, None
                 self.connect()
 
-    def stay_deaf(self) -> None:
-        """What is missed is told while it goes on, too."""
-        if self.alive() and self.up_since is None:
+    def tell_of_the_line(self) -> None:
+        """What is missed while that goes on, or that nothing is; what is on its way was not heard
+        yet."""
+        if not self.alive():
+            return
+        if self.up_since is None:
             self.miss()
+        else:
+            until = max(self.up_since, self.now - ON_THE_WAY)
+            self.tell(events.BuildEventsHeard(PUBLISHER, until))
 
     def miss(self) -> None:
         since, self.heard_until = self.heard_until, self.now
         self.tell(events.BuildEventsMissed(since))
         self.tell(events.BuildEventsHeard(PUBLISHER, self.now))
-
-    def vouch(self) -> None:
-        """What is on its way was not heard yet."""
-        if self.alive() and self.up_since is not None:
-            until = max(self.up_since, self.now - ON_THE_WAY)
-            self.tell(events.BuildEventsHeard(PUBLISHER, until))
 
     def send(self, build: Build, event: BuildStarted | BuildFinalized) -> None:
         """Over the line; doubled, late or lost."""

@@ -133,8 +133,7 @@ class World(Edges):
         self.every(15, self.meddle)
         self.every(1, self.tell_requests)
         self.every(15, self.weather)
-        self.every(30, self.stay_deaf)
-        self.every(10, self.vouch)
+        self.every(30, self.tell_of_the_line)
 
     # -- the daemon ----------------------------------------------------------------------------
 
@@ -183,7 +182,7 @@ class World(Edges):
         self.crashes += 1
         self.life += 1
         self.dead = True
-        high = 60 if self.chance.random() >= self.faults.away else 900
+        high = 60 if self.chance.random() < 1 - self.faults.away else 900
         self.later(self.chance.uniform(1, high), self.start_daemon, mortal=False)
 
     # -- time ----------------------------------------------------------------------------------

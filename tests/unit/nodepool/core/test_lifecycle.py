@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from nodepool.core import commands, events
+from nodepool.core.build_events import BuildFinalized, BuildStarted
 from nodepool.model import NodeState
 from tests.unit.nodepool.core.site import CONFIG, GEARMAN, ready
 
@@ -76,8 +77,8 @@ def test_a_target_may_give_its_nodes_another_time() -> None:
 
 def test_events_of_unknown_nodes_are_nothing() -> None:
     site = ready()
-    site.tell(events.BuildStarted("stranger", "job"))
-    site.tell(events.BuildFinalized("stranger", "job", "SUCCESS"))
+    site.tell(BuildStarted("stranger", "job"))
+    site.tell(BuildFinalized("stranger", "job", "SUCCESS"))
     assert site.states() == ["ready"]
 
 
