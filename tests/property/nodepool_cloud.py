@@ -84,6 +84,22 @@ DEAF = replace(
 )
 #: the daemon is away more often, and through whole builds; what it hears is true
 AWAY = replace(DEAF, crash=0.02, away=0.7, unsure=0.0)
+#: of the questions for builds in worlds of AWAY: as wide as their clocks and answers need, so that
+#: what is asked since the wrong moment is not found by luck
+MARGIN = 130.0
+
+
+class Numbers:
+    """Of the rows; they outlive the daemon, as a database's sequences do."""
+
+    def __init__(self) -> None:
+        self.last = 0
+
+    def next_node(self) -> int:
+        self.last += 1
+        return self.last
+
+    next_image = next_node
 
 
 @dataclass

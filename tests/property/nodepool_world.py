@@ -29,11 +29,13 @@ from tests.property.nodepool_cloud import (
     AWAY,
     DEAF,
     HOLD_AGES,
+    MARGIN,
     NONE,
     Build,
     Cloud,
     Faults,
     Jenkins,
+    Numbers,
 )
 from tests.property.nodepool_edges import Edges
 from tests.support.fake_pool_observer import CountingObserver
@@ -52,23 +54,7 @@ targets:
   - {name: t, jenkins: {url: 'http://t', user: u, apikey: k}}
   - {name: u, jenkins: {url: 'http://u', user: u, apikey: k, test-job: tt}}
 """
-#: of the questions for builds in worlds of AWAY: as wide as their clocks and answers need, so that
-#: what is asked since the wrong moment is not found by luck
-MARGIN = 130.0
 GEARMAN = "gearman-servers: [{host: g}]\n"
-
-
-class Numbers:
-    """Of the rows; they outlive the daemon, as a database's sequences do."""
-
-    def __init__(self) -> None:
-        self.last = 0
-
-    def next_node(self) -> int:
-        self.last += 1
-        return self.last
-
-    next_image = next_node
 
 
 class World(Edges):
