@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 
 from tests.fuzz.test_messages import MERGED, REPORT
 from tests.support.mutations import FUZZ, spoiled
+from tests.unit.zuul.drivers.gearman.merges_bench import Bench as MergeBench
+from tests.unit.zuul.drivers.gearman.merges_bench import answer, item
 from tests.unit.zuul.drivers.gearman.test_builds import Bench as BuildBench
-from tests.unit.zuul.drivers.gearman.test_merges import Bench as MergeBench
-from tests.unit.zuul.drivers.gearman.test_merges import answer, item
 from zuul.core.commands import MergeChanges
 from zuul.core.events import BuildCompleted, MergeCompleted
 from zuul.lib.gearman import ClientJob, Outcome

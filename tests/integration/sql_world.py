@@ -14,6 +14,7 @@ from zuul.config import SqlConnectionConfig
 from zuul.drivers.outbox import OutboxTuning
 from zuul.drivers.sql.driver import SqlDriver
 from zuul.lib.secret import Secret
+from zuul.model.build import ReportedJob
 
 FAST = OutboxTuning(first_pause=0.01, max_pause=0.05, patience=WAIT_SECONDS, drain=WAIT_SECONDS)
 
@@ -70,3 +71,17 @@ class Rows:
                 yield connection
         finally:
             engine.dispose()
+
+
+def job(name: str = "unit", **values: object) -> ReportedJob:
+    given = {
+        "build": "a" * 32,
+        "result": "SUCCESS",
+        "url": f"http://logs/{name}",
+        "voting": True,
+        "started_at": 1_500_000_000.9,
+        "ended_at": 1_500_000_060.0,
+        "node_name": "n-1",
+        **values,
+    }
+    return ReportedJob(name=name, **given)  # type: ignore[arg-type]

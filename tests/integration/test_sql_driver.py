@@ -10,7 +10,7 @@ from datetime import datetime
 import pytest
 import sqlalchemy as sa
 
-from tests.integration.sql_world import FAST, Rows, started_driver
+from tests.integration.sql_world import FAST, Rows, job, started_driver
 from tests.support.databases import DatabaseServer
 from tests.support.layouts import pipeline
 from tests.support.processes import find_free_port
@@ -20,7 +20,6 @@ from tests.support.world import World
 from zuul.drivers.outbox import OutboxTuning
 from zuul.lib.sql.database import Database
 from zuul.lib.sql.errors import DatabaseUnavailable
-from zuul.model.build import ReportedJob
 from zuul.model.change import Change, ChangeKey, Ref, RefKey
 
 BUILDSET_COLUMNS = [
@@ -31,20 +30,6 @@ BUILD_COLUMNS = [
     *("id", "buildset_id", "uuid", "job_name", "result", "start_time", "end_time", "voting"),
     *("log_url", "node_name"),
 ]
-
-
-def job(name: str = "unit", **values: object) -> ReportedJob:
-    given = {
-        "build": "a" * 32,
-        "result": "SUCCESS",
-        "url": f"http://logs/{name}",
-        "voting": True,
-        "started_at": 1_500_000_000.9,
-        "ended_at": 1_500_000_060.0,
-        "node_name": "n-1",
-        **values,
-    }
-    return ReportedJob(name=name, **given)  # type: ignore[arg-type]
 
 
 def test_138_tables_and_rows(database_url: str) -> None:

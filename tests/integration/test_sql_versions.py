@@ -7,8 +7,7 @@ import sqlalchemy as sa
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 
-from tests.integration.sql_world import Rows, started_driver
-from tests.integration.test_sql_driver import job
+from tests.integration.sql_world import Rows, job, started_driver
 from tests.support.reports import make_report, send
 from zuul.drivers.sql.tables import METADATA
 

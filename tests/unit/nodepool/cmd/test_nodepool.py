@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from nodepool.cmd.nodepool import main
-from tests.unit.nodepool.config.test_parser import GOOD
+from tests.unit.nodepool.config.texts import GOOD
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from nodepool.core.obstacles import FULL, Hindrance, Obstacle
 from nodepool.core.pauses import Place
 from nodepool.core.steps import Step
 from nodepool.model import Fault
-from tests.unit.nodepool.core.test_pauses import CONFIG, ONE_TARGET, ONLY_P, Shop, at_t
+from tests.unit.nodepool.core.shop import CONFIG, ONE_TARGET, ONLY_P, Shop, at_t
 
 P = Place(provider="p")
 T = Place(target="t")
