@@ -18,7 +18,7 @@ import yaml
 from tests.sandbox.nova_process import CloudProcess
 from tests.support.masters import TOKEN, USER, Masters
 from tests.support.nodepool_files import make_key
-from tests.support.processes import ROOT
+from tests.support.processes import REST_SECONDS, ROOT
 from tests.support.suite import Suite
 
 #: nodes that wait for builds, and servers at most
@@ -116,7 +116,7 @@ class Nodes:
     def rows(self) -> list[dict[str, Any]]:
         """As nodepoold tells everybody; [] before it does."""
         try:
-            answer = requests.get(f"{self.url}/node-list.json", timeout=5)
+            answer = requests.get(f"{self.url}/node-list.json", timeout=REST_SECONDS)
         except requests.ConnectionError:
             return []
         found: list[dict[str, Any]] = answer.json() if answer.ok else []

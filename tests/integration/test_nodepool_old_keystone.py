@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from threading import Thread
 from typing import Any
 
@@ -12,6 +12,7 @@ import pytest
 
 from nodepool.config.values import CloudConfig, ProviderConfig
 from nodepool.drivers.nova import NovaProvider
+from tests.support.http_server import CalmServer
 from zuul.lib.secret import Secret
 
 pytestmark = pytest.mark.integration
@@ -58,9 +59,7 @@ class _Handler(BaseHTTPRequestHandler):
         """Not of interest."""
 
 
-class OldCloud(ThreadingHTTPServer):
-    daemon_threads = True
-
+class OldCloud(CalmServer):
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
         self.url = f"http://127.0.0.1:{self.server_port}"

@@ -11,7 +11,7 @@ from typing import Any
 import requests
 import yaml
 
-from tests.support.processes import ROOT, Process, find_free_port, wait_for
+from tests.support.processes import REST_SECONDS, ROOT, Process, find_free_port, wait_for
 from tests.support.suite import Suite
 from zuul.lib.modes import make_folder
 
@@ -93,7 +93,7 @@ class Masters:
     def restart_gently(self, name: str) -> None:
         """As an administrator upgrades a master: quiet down, wait for its builds, restart."""
         url = f"{self._url(name)}/quietDown"
-        requests.post(url, auth=(USER, TOKEN), timeout=10).raise_for_status()
+        requests.post(url, auth=(USER, TOKEN), timeout=REST_SECONDS).raise_for_status()
         wait_for(lambda: not self._busy(name), f"idle master {name}", 120, self.suite.logs)
         self.master(name).stop()
         self.start_master(name)
@@ -121,7 +121,7 @@ class Masters:
 
     def _ask(self, name: str, path: str, **query: str) -> dict[str, Any]:
         url = f"{self._url(name)}/{path}"
-        answer = requests.get(url, query, auth=(USER, TOKEN), timeout=10)
+        answer = requests.get(url, query, auth=(USER, TOKEN), timeout=REST_SECONDS)
         answer.raise_for_status()
         found: dict[str, Any] = answer.json()
         return found

@@ -25,7 +25,7 @@ from tests.support.gearman_admin import ask_status
 from tests.support.log_config import NODEPOOL_LOG
 from tests.support.nodepool_build import Build
 from tests.support.nodepool_files import LABEL, PASSWORD, TOKEN, USER, NodepoolFiles
-from tests.support.processes import Process, find_free_port, wait_for
+from tests.support.processes import REST_SECONDS, Process, find_free_port, wait_for
 from zuul.lib.gearman import GearmanClient, Priority
 from zuul.lib.secret import Secret
 
@@ -157,13 +157,13 @@ class NodepoolSite(NodepoolFiles):
     def jenkins_nodes(self, master: str) -> dict[str, dict[str, Any]]:
         """Computers of a master by name, but its own."""
         url = f"http://127.0.0.1:{self.masters[master]}/computer/api/json"
-        answer = requests.get(url, auth=(USER, TOKEN), timeout=10)
+        answer = requests.get(url, auth=(USER, TOKEN), timeout=REST_SECONDS)
         rows = answer.json()["computer"]
         return {row["displayName"]: row for row in rows if row["displayName"] not in _BUILT_IN}
 
     def page(self, path: str) -> requests.Response:
         """A page of nodepoold's web server."""
-        return requests.get(f"http://127.0.0.1:{self.web_port}{path}", timeout=10)
+        return requests.get(f"http://127.0.0.1:{self.web_port}{path}", timeout=REST_SECONDS)
 
     def wait_for_nodes(self, count: int, state: str = "ready", seconds: float = 60) -> list[Node]:
         """Until there are at least so many in that state."""

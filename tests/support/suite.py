@@ -13,7 +13,7 @@ import yaml
 
 from tests.sandbox.endpoint import GerritEndpoint
 from tests.support.log_config import log_config
-from tests.support.processes import Process, find_free_port, wait_for
+from tests.support.processes import REST_SECONDS, Process, find_free_port, wait_for
 from zuul.lib.modes import make_folder
 from zuul.lib.tls import TlsFiles, client_context
 
@@ -163,7 +163,7 @@ class Suite:
         return ask_status(self.gearman_port, context=context)
 
     def status(self) -> dict[str, Any]:
-        answer = requests.get(f"{self.url}/status.json", timeout=5)
+        answer = requests.get(f"{self.url}/status.json", timeout=REST_SECONDS)
         answer.raise_for_status()
         document: dict[str, Any] = answer.json()
         return document
@@ -264,7 +264,7 @@ pidfile = {git_dir.parent / "merger.pid"}
 
     def change(self, number: int, patchset: int = 1) -> list[dict[str, Any]]:
         """What /status/change/N,P answers."""
-        answer = requests.get(f"{self.url}/status/change/{number},{patchset}", timeout=5)
+        answer = requests.get(f"{self.url}/status/change/{number},{patchset}", timeout=REST_SECONDS)
         answer.raise_for_status()
         found: list[dict[str, Any]] = json.loads(answer.text)
         return found

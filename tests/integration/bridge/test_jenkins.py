@@ -6,7 +6,7 @@ import logging
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from urllib.parse import parse_qs
 
@@ -17,6 +17,7 @@ from gearman_plugin_shim.jenkins_job_xml import STRING, TEXT, add_parameters
 from gearman_plugin_shim.jenkins_reader import JenkinsReader
 from gearman_plugin_shim.model import BuildId, PostKind
 from tests.sandbox.jenkins import SandboxJenkins
+from tests.support.http_server import CalmServer
 from tests.support.waiting import eventually
 from zuul.lib.jenkins.errors import (
     JenkinsBadAnswer,
@@ -79,8 +80,7 @@ class Scripted:
 
             def log_message(self, format: str, *args: object) -> None: ...
 
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.server.daemon_threads = True
+        self.server = CalmServer(("127.0.0.1", 0), Handler)
         self.url = f"http://127.0.0.1:{self.server.server_address[1]}"
         self.thread = threading.Thread(target=self.server.serve_forever, args=(0.05,))
         self.thread.start()
