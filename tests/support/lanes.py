@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 #: seconds that a test takes, by its first folder, more or less; the others' take next to none
-SECONDS = {"acceptance": 20.0, "contract": 1.5, "property": 1.5, "integration": 0.5}
+SECONDS = {"acceptance": 25.0, "contract": 1.5, "property": 1.5, "integration": 1.2}
 #: fixtures that start a database server
 DATABASES = frozenset({"database_url", "database_server", "mariadb", "postgres"})
 
