@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -117,3 +118,19 @@ class FakeAdmin:
             raise self.broken
         self.cancelled.append(handle)
         return self.cancels
+
+
+class DriverBench:
+    """What a driver has to do with; its events are in `events`, its threads go on by `tick`."""
+
+    def __init__(self) -> None:
+        self.client, self.admin = FakeClient(), FakeAdmin()
+        self.events: list[Any] = []
+        self.threads: list[InlineThread] = []
+
+    def make_thread(self, name: str, tick: Any) -> InlineThread:
+        self.threads.append(InlineThread(name, tick))
+        return self.threads[-1]
+
+    def tick(self, later: float = 0.0) -> None:
+        self.threads[0].tick(time.monotonic() + later)

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import json
-import time
 from typing import Any
 
-from tests.unit.zuul.drivers.gearman.fakes import FakeAdmin, FakeClient, InlineThread
+from tests.unit.zuul.drivers.gearman.fakes import DriverBench
 from zuul.core.commands import MergeChanges
 from zuul.core.events import MergeCompleted
 from zuul.drivers.gearman.merges import GearmanMerges
@@ -58,29 +57,20 @@ CONFLICT = answer(
 )
 
 
-class Bench:
+class Bench(DriverBench):
     """A driver whose events are in `events`."""
 
     def __init__(self, **options: Any) -> None:
-        self.client, self.admin = FakeClient(), FakeAdmin()
-        self.events: list[Any] = []
-        self.threads: list[InlineThread] = []
+        super().__init__()
         urls = {"gerrit": "ssh://gerrit/"}
         self.merges = GearmanMerges(
             self.client,  # type: ignore[arg-type]
             self.admin,  # type: ignore[arg-type]
             self.events.append,
             lambda connection, project: urls[connection] + project,
-            make_thread=self._make_thread,
+            make_thread=self.make_thread,
             **options,
         )
-
-    def _make_thread(self, name: str, tick: Any) -> InlineThread:
-        self.threads.append(InlineThread(name, tick))
-        return self.threads[-1]
-
-    def tick(self, later: float = 0.0) -> None:
-        self.threads[0].tick(time.monotonic() + later)
 
     def merge(self, series: SeriesItem) -> None:
         self.merges.merge(MergeChanges(series.request, series, Precedence.HIGH))

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import json
 import queue
-import time
 from typing import Any
 
 import pytest
 
-from tests.unit.zuul.drivers.gearman.fakes import FakeAdmin, FakeClient, InlineThread
+from tests.unit.zuul.drivers.gearman.fakes import DriverBench
 from zuul.core.commands import CancelBuild, DescribeBuild, LaunchBuild
 from zuul.core.events import BuildCompleted, BuildStarted, BuildUpdated
 from zuul.drivers.gearman.builds import GearmanBuilds
@@ -19,29 +18,20 @@ from zuul.model.layout import Precedence
 DATA = {"name": "unit", "number": 7, "manager": "jenkins01", "url": "http://j/7"}
 
 
-class Bench:
+class Bench(DriverBench):
     """A driver whose events are in `events`."""
 
     def __init__(self, **options: Any) -> None:
-        self.client, self.admin = FakeClient(), FakeAdmin()
+        super().__init__()
         self.admin.serve("build:unit", "set_description:jenkins01")
-        self.events: list[Any] = []
-        self.threads: list[InlineThread] = []
         self.builds = GearmanBuilds(
             self.client,  # type: ignore[arg-type]
             self.admin,  # type: ignore[arg-type]
             self.events.append,
             clock=lambda: 1000.0,
-            make_thread=self._make_thread,
+            make_thread=self.make_thread,
             **options,
         )
-
-    def _make_thread(self, name: str, tick: Any) -> InlineThread:
-        self.threads.append(InlineThread(name, tick))
-        return self.threads[-1]
-
-    def tick(self, later: float = 0.0) -> None:
-        self.threads[0].tick(time.monotonic() + later)
 
     def launch(self, build: str = "u1", function: str = "build:unit") -> ClientJob:
         self.builds.launch(LaunchBuild(build, "unit", function, {"A": "b"}, Precedence.HIGH))
