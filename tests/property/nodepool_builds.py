@@ -8,6 +8,7 @@ build unless nodepool prevents it. `judge` says which second builds it could not
 * the line to the publisher is down, or is up again, since a moment;
 * the message of the first build is on its way, or came a moment ago, and nodepool's word to
   Jenkins is under way;
+* Jenkins was down, and is back since less than a survey takes;
 * Jenkins did not tell its builds, or did not set the node offline, though it was asked to;
 * every message of the first build was lost, on a line that was up, and no survey came in between;
 * a person holds the node, whose business it is then; or it is being deleted.
@@ -35,6 +36,8 @@ ON_THE_WAY = 10.0
 AT_ONCE = 4.0
 #: seconds from being back to the same, with two surveys and two lists of builds on the way
 SOON = 60.0
+#: seconds from a master's return to the same, with one survey on the way
+SEEN = 20.0
 #: seconds after a refusal in which it is tried again, several times if need be
 AGAIN = 130.0
 #: seconds of work in a lull's period
@@ -236,6 +239,8 @@ class Builds:
         if row.state is NodeState.HOLD and not (row.comment or "").startswith("Automatically"):
             return ""
         if self.now < jenkins.trouble_at + AGAIN or self.now < self.back_at + SOON:
+            return ""
+        if self.now < jenkins.down_until + SEEN:
             return ""
         if first.known_at is None:
             moment = ON_THE_WAY if self.up_since is not None else SOON

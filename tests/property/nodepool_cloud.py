@@ -82,8 +82,8 @@ DEAF = replace(
     unsure=0.3,
     lull=200.0,
 )
-#: the daemon is away more often, and through whole builds; what it hears is true
-AWAY = replace(DEAF, crash=0.02, away=0.7, unsure=0.0)
+#: the daemon is away through whole builds; its line holds better, and lists reach back
+AWAY = replace(DEAF, crash=0.01, away=1.0, deaf=0.02, unsure=0.0)
 #: of the questions for builds in worlds of AWAY: as wide as their clocks and answers need, so that
 #: what is asked since the wrong moment is not found by luck
 MARGIN = 130.0
