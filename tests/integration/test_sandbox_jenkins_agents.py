@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
+import asyncssh
 import pytest
 import requests
 
 from tests.integration.nova_client import Client, wait_for
 from tests.sandbox.jenkins import SandboxJenkins
+from tests.sandbox.jenkins_agents import Agents
 from tests.sandbox.nova import SandboxCloud
 from tests.sandbox.nova_settings import Times
 
@@ -116,3 +120,31 @@ def test_a_master_comes_back_to_its_nodes(place: Place) -> None:
 def test_a_node_that_nobody_can_enter_stays_offline(place: Place) -> None:
     place.register("nobody", "127.10.250.250")
     assert place.computer("nobody")["offline"]
+
+
+def test_a_node_that_goes_as_its_login_fails_is_not_tried_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def drop_it_then() -> int:
+        loop = asyncio.get_running_loop()
+        refused = loop.create_future()
+        tries = 0
+
+        async def connect(*_: object, **__: object) -> None:
+            nonlocal tries
+            tries += 1
+            await refused
+
+        monkeypatch.setattr(asyncssh, "connect", connect)
+        agents = Agents(SimpleNamespace())  # type: ignore[arg-type]
+        login = SimpleNamespace(host="h", port=22, username="root", key_file="k", home="/root")
+        node = SimpleNamespace(name="n", login=login, connected=False)
+        agents.keep(node)  # type: ignore[arg-type]
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        refused.set_exception(ConnectionRefusedError())
+        await asyncio.sleep(0)
+        await asyncio.wait_for(agents.close(), 5)
+        return tries
+
+    assert asyncio.run(drop_it_then()) == 1

@@ -150,7 +150,8 @@ async def _store_pack(path: Path, reader: ByteReader) -> str | None:
         feeder = asyncio.ensure_future(_feed(reader, process))
         try:
             assert process.stderr is not None
-            said = await asyncio.wait_for(process.stderr.read(), PACK_SECONDS)
+            async with asyncio.timeout(PACK_SECONDS):
+                said = await process.stderr.read()
             code = await process.wait()
         finally:
             feeder.cancel()
@@ -203,7 +204,8 @@ async def _upload_pack(
     argv = ("git", "upload-pack", "--stateless-rpc", *arguments, str(path))
     nowhere = asyncio.subprocess.DEVNULL
     async with children.child(*argv, stderr=nowhere, env=clean_environment(protocol)) as process:
-        out, _err = await asyncio.wait_for(process.communicate(request), PACK_SECONDS)
+        async with asyncio.timeout(PACK_SECONDS):
+            out, _err = await process.communicate(request)
     return out
 
 

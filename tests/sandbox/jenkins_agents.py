@@ -72,17 +72,18 @@ class Agents:
     async def _log_in(self, node: Node) -> None:
         """Until the connection ends."""
         assert node.login is not None
-        connecting = asyncssh.connect(
-            node.login.host,
-            node.login.port,
-            username=node.login.username,
-            client_keys=[node.login.key_file],
-            known_hosts=None,
-            agent_path=None,
-            config=None,
-            keepalive_interval=KEEPALIVE_SECONDS,
-        )
-        connection = await asyncio.wait_for(connecting, LOGIN_SECONDS)
+        # Not wait_for: Python 3.11's may swallow the cancellation of who waits.
+        async with asyncio.timeout(LOGIN_SECONDS):
+            connection = await asyncssh.connect(
+                node.login.host,
+                node.login.port,
+                username=node.login.username,
+                client_keys=[node.login.key_file],
+                known_hosts=None,
+                agent_path=None,
+                config=None,
+                keepalive_interval=KEEPALIVE_SECONDS,
+            )
         try:
             self._connections[node.name] = connection
             node.connected = True

@@ -15,23 +15,13 @@ from pathlib import Path
 
 VERSION = "2.2.1"
 #: Part of the folder's name: raise it when what is made here changes.
-REVISION = 1
+REVISION = 2
 ARTIFACT = f"org.jvnet.hudson.main:hudson-war:{VERSION}:war"
 PLUGINS_THAT_DO_NOT_LOAD = (
     *("cvs", "git", "maven-plugin", "maven3-plugin"),
     *("maven3-snapshots", "rest-plugin", "subversion"),
 )
-#: Hudson reads private fields only of a virtual machine that says it is Sun's.
-LAUNCHER = """
-public class Launch {
-    public static void main(String[] arguments) throws Exception {
-        System.setProperty("java.vm.vendor", "Sun Microsystems Inc.");
-        System.setProperty("java.vendor", "Sun Microsystems Inc.");
-        Class.forName("Main").getMethod("main", String[].class)
-            .invoke(null, (Object) arguments);
-    }
-}
-"""
+LAUNCHER = Path(__file__).parent / "hudson" / "Launch.java"
 
 
 class RealHudsonUnavailable(Exception):
@@ -65,9 +55,7 @@ def _make(folder: Path) -> None:
     shutil.copyfile(_find_war(), war)
     members = [f"WEB-INF/plugins/{name}.hpi" for name in PLUGINS_THAT_DO_NOT_LOAD]
     _run(["zip", "-q", "-d", str(war), *members])
-    source = folder / "Launch.java"
-    source.write_text(LAUNCHER)
-    _run(["javac", "-d", str(folder), str(source)])
+    _run(["javac", "-d", str(folder), str(LAUNCHER)])
 
 
 def _find_war() -> Path:

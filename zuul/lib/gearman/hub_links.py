@@ -152,8 +152,10 @@ class Link:
             await self._sleep(max(pause, _FIRST_PAUSE_SECONDS) * _RANDOM.uniform(0.5, 1.0))
 
     async def _sleep(self, seconds: float) -> None:
+        # Not wait_for: Python 3.11's may swallow the cancellation of who waits.
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._retired.wait(), seconds)
+            async with asyncio.timeout(seconds):
+                await self._retired.wait()
 
     def _complain(self, text: str) -> None:
         if text != self.hub.complained:
