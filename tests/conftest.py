@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from tests.support.lanes import SECONDS, arranged, block_of
+from zuul.lib import logs
 
 TESTS = Path(__file__).parent
 _LOCAL_NAMES = ("", "localhost", "localhost.localdomain", "ip6-localhost")
@@ -58,6 +59,13 @@ def _loopback_only(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setattr(socket.socket, "connect_ex", guarded_connect_ex)
     monkeypatch.setattr(socket, "getaddrinfo", guarded_getaddrinfo)
     yield
+
+
+@pytest.fixture(autouse=True)
+def _secrets_of_one_test(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a process hides in its logs, it hides until its end: another test's words, here."""
+    monkeypatch.setattr(logs._redactor, "_hidden", set())
+    monkeypatch.setattr(logs._redactor, "_pattern", None)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
