@@ -8,7 +8,7 @@ build unless nodepool prevents it. `judge` says which second builds it could not
 * the line to the publisher is down, or is up again, since a moment;
 * the message of the first build is on its way, or came a moment ago, and nodepool's word to
   Jenkins is under way;
-* Jenkins was down, and is back since less than a survey takes;
+* Jenkins was down, is back since less than a survey takes, and nobody had told of the first build;
 * Jenkins did not tell its builds, or did not set the node offline, though it was asked to;
 * every message of the first build was lost, on a line that was up, and no survey came in between;
 * a person holds the node, whose business it is then; or it is being deleted.
@@ -240,9 +240,9 @@ class Builds:
             return ""
         if self.now < jenkins.trouble_at + AGAIN or self.now < self.back_at + SOON:
             return ""
-        if self.now < jenkins.down_until + SEEN:
-            return ""
         if first.known_at is None:
+            if self.now < jenkins.down_until + SEEN:
+                return ""
             moment = ON_THE_WAY if self.up_since is not None else SOON
             if first.start_lost or self.now < first.started_at + moment:
                 return ""
