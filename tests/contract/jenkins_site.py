@@ -15,7 +15,7 @@ from tests.sandbox.jenkins_model import Mode, Parameter
 from tests.support.waiting import pauses
 
 WAIT_SECONDS = 30.0
-REST_SECONDS = 50.0
+REST_SECONDS = 30.0
 BUILD_TREE = (
     "number,url,building,result,builtOn,timestamp,duration,description,"
     "actions[parameters[name,value]]"
