@@ -124,14 +124,16 @@ def test_a_node_that_nobody_wants(
 
 
 def test_a_server_that_breaks_off(make_edge: Callable[..., TargetEdge], inbox: Inbox) -> None:
-    with contextlib.ExitStack() as stack:
-        port = stack.enter_context(embedded())
-        launcher = stack.enter_context(RawPeer(port))
-        launcher.can_do(FUNCTION)
-        edge = make_edge(port)
-        edge.submit(ASSIGN)
-        grabbed(launcher)
-    assert "lost" in failed(inbox)
+    with contextlib.ExitStack() as server:
+        port = server.enter_context(embedded())
+        with RawPeer(port) as launcher:
+            launcher.can_do(FUNCTION)
+            edge = make_edge(port)
+            edge.submit(ASSIGN)
+            grabbed(launcher)
+            # Before its worker: whose jobs it would fail itself, if it saw that.
+            server.close()
+            assert "lost" in failed(inbox)
     edge.stop()
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import socket
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import ExitStack, closing
 from pathlib import Path
 
 import paramiko
@@ -277,9 +277,13 @@ def test_a_server_of_a_private_cloud_is_reached_by_its_floating_address_alone(
         old = cloud.account().nova("2.1").client
         _, body = old.post("/os-floating-ips", body={"pool": "public"})
         address = body["floating_ip"]["ip"]
-        for server in (first, second):
-            old.post(f"/servers/{server.id}/action", body={"addFloatingIp": {"address": address}})
-            with closing(wait_for(lambda: client.login(address, "root"))) as ssh:
+        with ExitStack() as logins:
+            for server in (first, second):
+                body = {"addFloatingIp": {"address": address}}
+                old.post(f"/servers/{server.id}/action", body=body)
+                ssh = wait_for(lambda: client.login(address, "root"))
+                # Open until the end: who is logged in does not keep the address from moving.
+                logins.enter_context(closing(ssh))
                 assert run(ssh, "hostname")[1] == f"{server.name}\n"
         old.post(f"/servers/{second.id}/action", body={"removeFloatingIp": {"address": address}})
         assert client.login(address, "root") is None

@@ -114,10 +114,10 @@ class Hosts:
             return address
         raise RuntimeError(f"no free address in {prefix}.0.0/16")
 
-    def _claim(self, server: Server | None, address: str) -> bool:
+    def _claim(self, server: Server | None, address: str, *, again: bool = False) -> bool:
         if server is not None:
             return self._bind(server, address)
-        sock = self._bound(address)
+        sock = self._bound(address, again=again)
         if sock is not None:
             self._held[address] = sock
         return sock is not None
@@ -125,7 +125,7 @@ class Hosts:
     def hold(self, address: str) -> None:
         """Keep it from others while it belongs to no server."""
         if self._ssh:
-            self._claim(None, address)
+            self._claim(None, address, again=True)
 
     def _let_go(self, address: str) -> None:
         sock = self._held.pop(address, None)
@@ -139,7 +139,8 @@ class Hosts:
     def attach(self, server: Server, address: str) -> None:
         """A further address of the server, such as a floating one; it listens if others do."""
         self._let_go(address)
-        if self._ssh and self._bind(server, address) and self.host(server).listening:
+        is_bound = self._ssh and self._bind(server, address, again=True)
+        if is_bound and self.host(server).listening:
             self._listen(self.host(server), address)
 
     def detach(self, server: Server, address: str) -> None:
